@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * documents.h - the two documents: Writer Metadata Document and Backup Components Document.
+ *
+ * A writer builds the first in identify and edits its part of the second in later events; a
+ * requester examines the first. Both are stored with a backup as text. Getters lend strings until
+ * their object is released; NULL stands for "not set". Paths are bytes and stay bytes.
+ */
+#ifndef VSS_DOCUMENTS_H
+#define VSS_DOCUMENTS_H
+
+#include "vss/types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct vss_create_writer_metadata;
+struct vss_examine_writer_metadata;
+struct vss_wm_component;
+struct vss_wm_filedesc;
+struct vss_wm_dependency;
+struct vss_writer_components;
+struct vss_component;
+
+/** struct vss_component_key - names a component of a writer class (M-13)
+ * @type: enum vss_component_type; @logical_path: NULL is the root */
+struct vss_component_key {
+        struct vss_id writer_id;
+        uint32_t type;
+        const char *logical_path;
+        const char *name;
+};
+
+/** struct vss_file_set - a set of files: M-38..M-47
+ * @path: absolute directory; @filespec: one name pattern; @alternate_path: where to read, or NULL;
+ * @backup_type_mask: enum vss_file_spec_backup_type, 0 stands for the default 0x0F0F where a
+ * backup has one */
+struct vss_file_set {
+        const char *path;
+        const char *filespec;
+        bool recursive;
+        const char *alternate_path;
+        uint32_t backup_type_mask;
+};
+
+/** struct vss_component_info - D-23..D-36. The counts are filled by getters only */
+struct vss_component_info {
+        uint32_t type; /* enum vss_component_type */
+        const char *logical_path;
+        const char *name;
+        const char *caption;
+        const void *icon;
+        size_t icon_size;
+        bool restore_metadata;
+        bool notify_on_backup_complete;
+        bool selectable;
+        bool selectable_for_restore;
+        uint32_t flags; /* enum vss_component_flags */
+        size_t file_count;
+        size_t database_count;
+        size_t log_file_count;
+        size_t dependency_count;
+};
+
+/* ---- a writer builds its document: only inside identify (B-56) ---- */
+
+/** vss_create_writer_metadata_add_component() - D-22..D-32
+ *
+ * Return: 0, E_INVALIDARG (no name, separator in it, type), VSS_E_OBJECT_ALREADY_EXISTS */
+int vss_create_writer_metadata_add_component(struct vss_create_writer_metadata *metadata,
+                                             const struct vss_component_info *info,
+                                             struct vss_error *reterr);
+
+/** vss_create_writer_metadata_add_files_to_file_group() - D-43, M-28..M-46 */
+int vss_create_writer_metadata_add_files_to_file_group(struct vss_create_writer_metadata *metadata,
+                                                       const char *logical_path, const char *name,
+                                                       const struct vss_file_set *files,
+                                                       struct vss_error *reterr);
+int vss_create_writer_metadata_add_database_files(struct vss_create_writer_metadata *metadata,
+                                                  const char *logical_path, const char *name,
+                                                  const struct vss_file_set *files,
+                                                  struct vss_error *reterr);
+int vss_create_writer_metadata_add_database_log_files(struct vss_create_writer_metadata *metadata,
+                                                      const char *logical_path, const char *name,
+                                                      const struct vss_file_set *files,
+                                                      struct vss_error *reterr);
+int vss_create_writer_metadata_add_component_dependency(struct vss_create_writer_metadata *metadata,
+                                                        const char *logical_path, const char *name,
+                                                        const struct vss_id *on_writer,
+                                                        const char *on_logical_path,
+                                                        const char *on_name,
+                                                        struct vss_error *reterr);
+int vss_create_writer_metadata_add_exclude_files(struct vss_create_writer_metadata *metadata,
+                                                 const struct vss_file_set *files,
+                                                 struct vss_error *reterr);
+int vss_create_writer_metadata_add_exclude_files_from_snapshot(
+        struct vss_create_writer_metadata *metadata, const struct vss_file_set *files,
+        struct vss_error *reterr);
+
+/** vss_create_writer_metadata_add_include_files() - withdrawn: VSS_E_NOT_SUPPORTED (D-19) */
+int vss_create_writer_metadata_add_include_files(struct vss_create_writer_metadata *metadata,
+                                                 const struct vss_file_set *files,
+                                                 struct vss_error *reterr);
+int vss_create_writer_metadata_add_alternate_location_mapping(
+        struct vss_create_writer_metadata *metadata, const struct vss_file_set *files,
+        const char *destination, struct vss_error *reterr);
+
+/** struct vss_restore_method - D-17. @method: enum vss_restoremethod_enum; @writer_restore: enum
+ * vss_writerrestore_enum; @service and @user_procedure may be NULL */
+struct vss_restore_method {
+        uint32_t method;
+        const char *service;
+        const char *user_procedure;
+        uint32_t writer_restore;
+        bool reboot_required;
+        size_t mapping_count; /* filled by the getter only */
+};
+int vss_create_writer_metadata_set_restore_method(struct vss_create_writer_metadata *metadata,
+                                                  const struct vss_restore_method *method,
+                                                  struct vss_error *reterr);
+
+/** vss_create_writer_metadata_set_backup_schema() - enum vss_backup_schema, or-ed; I-48..I-65 */
+int vss_create_writer_metadata_set_backup_schema(struct vss_create_writer_metadata *metadata,
+                                                 uint32_t schema, struct vss_error *reterr);
+
+/** vss_create_writer_metadata_save_as_xml() - @ret: NUL-terminated, the caller frees it */
+int vss_create_writer_metadata_save_as_xml(struct vss_create_writer_metadata *metadata, char **ret,
+                                           size_t *ret_size, struct vss_error *reterr);
+
+/* ---- a requester examines it ---- */
+
+/** vss_examine_writer_metadata_create() - load a stored document
+ * @xml, @size: its text, UTF-8 or UTF-16 (xml-format section 1)
+ *
+ * Return: 0, VSS_E_INVALID_XML_DOCUMENT with words, -ENOMEM */
+int vss_examine_writer_metadata_create(const char *xml, size_t size,
+                                       struct vss_examine_writer_metadata **ret,
+                                       struct vss_error *reterr);
+struct vss_examine_writer_metadata *
+vss_examine_writer_metadata_free(struct vss_examine_writer_metadata *metadata);
+
+/** vss_examine_writer_metadata_load_from_xml() - replace what is there; unchanged on failure */
+int vss_examine_writer_metadata_load_from_xml(struct vss_examine_writer_metadata *metadata,
+                                              const char *xml, size_t size,
+                                              struct vss_error *reterr);
+int vss_examine_writer_metadata_save_as_xml(const struct vss_examine_writer_metadata *metadata,
+                                            char **ret, size_t *ret_size, struct vss_error *reterr);
+
+/** struct vss_writer_identity - D-8..D-14; strings lent */
+struct vss_writer_identity {
+        struct vss_id instance_id;
+        struct vss_id writer_id;
+        const char *name;
+        const char *instance_name;
+        uint32_t usage; /* enum vss_usage_type */
+        uint32_t source; /* enum vss_source_type */
+        uint32_t version_major, version_minor;
+        uint32_t reserved[8];
+};
+void vss_examine_writer_metadata_get_identity(const struct vss_examine_writer_metadata *metadata,
+                                              struct vss_writer_identity *ret);
+void vss_examine_writer_metadata_get_version(const struct vss_examine_writer_metadata *metadata,
+                                             uint32_t *ret_major, uint32_t *ret_minor);
+uint32_t
+vss_examine_writer_metadata_get_backup_schema(const struct vss_examine_writer_metadata *metadata);
+
+/** vss_examine_writer_metadata_get_file_counts() - any of the three may be NULL */
+void vss_examine_writer_metadata_get_file_counts(const struct vss_examine_writer_metadata *metadata,
+                                                 size_t *ret_include, size_t *ret_exclude,
+                                                 size_t *ret_components);
+
+/* By index, NULL beyond the end; lent. */
+const struct vss_wm_filedesc *
+vss_examine_writer_metadata_get_include_file(const struct vss_examine_writer_metadata *metadata,
+                                             size_t index);
+const struct vss_wm_filedesc *
+vss_examine_writer_metadata_get_exclude_file(const struct vss_examine_writer_metadata *metadata,
+                                             size_t index);
+size_t vss_examine_writer_metadata_get_exclude_from_snapshot_count(
+        const struct vss_examine_writer_metadata *metadata);
+const struct vss_wm_filedesc *vss_examine_writer_metadata_get_exclude_from_snapshot_file(
+        const struct vss_examine_writer_metadata *metadata, size_t index);
+const struct vss_wm_component *
+vss_examine_writer_metadata_get_component(const struct vss_examine_writer_metadata *metadata,
+                                          size_t index);
+const struct vss_wm_filedesc *vss_examine_writer_metadata_get_alternate_location_mapping(
+        const struct vss_examine_writer_metadata *metadata, size_t index);
+
+/** vss_examine_writer_metadata_get_restore_method() - S_FALSE when the writer declared none */
+int vss_examine_writer_metadata_get_restore_method(
+        const struct vss_examine_writer_metadata *metadata, struct vss_restore_method *ret);
+
+void vss_wm_component_get_component_info(const struct vss_wm_component *component,
+                                         struct vss_component_info *ret);
+const struct vss_wm_filedesc *vss_wm_component_get_file(const struct vss_wm_component *component,
+                                                        size_t index);
+const struct vss_wm_filedesc *
+vss_wm_component_get_database_file(const struct vss_wm_component *component, size_t index);
+const struct vss_wm_filedesc *
+vss_wm_component_get_database_log_file(const struct vss_wm_component *component, size_t index);
+const struct vss_wm_dependency *
+vss_wm_component_get_dependency(const struct vss_wm_component *component, size_t index);
+
+const char *vss_wm_filedesc_get_path(const struct vss_wm_filedesc *file);
+const char *vss_wm_filedesc_get_filespec(const struct vss_wm_filedesc *file);
+bool vss_wm_filedesc_get_recursive(const struct vss_wm_filedesc *file);
+
+/** vss_wm_filedesc_get_alternate_location() - two meanings, D-40, D-42: where to read at backup,
+ * or where to restore in a mapping; NULL when not set */
+const char *vss_wm_filedesc_get_alternate_location(const struct vss_wm_filedesc *file);
+uint32_t vss_wm_filedesc_get_backup_type_mask(const struct vss_wm_filedesc *file);
+
+struct vss_id vss_wm_dependency_get_writer_id(const struct vss_wm_dependency *dependency);
+const char *vss_wm_dependency_get_logical_path(const struct vss_wm_dependency *dependency);
+const char *vss_wm_dependency_get_component_name(const struct vss_wm_dependency *dependency);
+
+/** vss_filespec_matches() - M-48: does a name fit a file specification */
+bool vss_filespec_matches(const char *filespec, const char *name);
+
+/* ---- selectability (selectability.md); a requester's help before AddComponent ---- */
+
+/** enum vss_component_kind - L-6..L-9 */
+enum vss_component_kind {
+        VSS_COMPONENT_REQUIRED = 0,
+        VSS_COMPONENT_OPTIONAL = 1,
+        VSS_COMPONENT_BOUND = 2,
+        VSS_COMPONENT_OPTIONAL_SUB = 3
+};
+uint32_t vss_examine_writer_metadata_classify(const struct vss_examine_writer_metadata *metadata,
+                                              size_t component_index);
+
+/** vss_examine_writer_metadata_is_below() - true when component @index lies in the component set
+ * of the selectable component @ancestor (or is it): what comes along when it is included */
+bool vss_examine_writer_metadata_is_below(const struct vss_examine_writer_metadata *metadata,
+                                          size_t index, size_t ancestor);
+
+/* ---- a writer's part of the Backup Components Document ---- */
+
+size_t vss_writer_components_get_component_count(const struct vss_writer_components *components);
+struct vss_component *vss_writer_components_get_component(struct vss_writer_components *components,
+                                                          size_t index);
+void vss_writer_components_get_writer_info(const struct vss_writer_components *components,
+                                           struct vss_id *ret_instance, struct vss_id *ret_writer);
+
+uint32_t vss_component_get_component_type(const struct vss_component *component);
+const char *vss_component_get_logical_path(const struct vss_component *component);
+const char *vss_component_get_component_name(const struct vss_component *component);
+bool vss_component_get_backup_succeeded(const struct vss_component *component);
+const char *vss_component_get_backup_options(const struct vss_component *component);
+const char *vss_component_get_backup_stamp(const struct vss_component *component);
+const char *vss_component_get_previous_backup_stamp(const struct vss_component *component);
+const char *vss_component_get_backup_metadata(const struct vss_component *component);
+const char *vss_component_get_restore_metadata(const struct vss_component *component);
+const char *vss_component_get_restore_options(const struct vss_component *component);
+const char *vss_component_get_restore_name(const struct vss_component *component);
+bool vss_component_is_selected_for_restore(const struct vss_component *component);
+bool vss_component_get_additional_restores(const struct vss_component *component);
+bool vss_component_get_authoritative_restore(const struct vss_component *component);
+void vss_component_get_roll_forward(const struct vss_component *component, uint32_t *ret_type,
+                                    const char **ret_point);
+uint32_t vss_component_get_file_restore_status(const struct vss_component *component);
+uint32_t vss_component_get_restore_target(const struct vss_component *component);
+const char *vss_component_get_prepare_for_backup_failure_msg(const struct vss_component *component);
+const char *vss_component_get_post_snapshot_failure_msg(const struct vss_component *component);
+const char *vss_component_get_pre_restore_failure_msg(const struct vss_component *component);
+const char *vss_component_get_post_restore_failure_msg(const struct vss_component *component);
+
+/** vss_component_get_failure() - D-63; returns S_OK with zeros when none was set */
+int vss_component_get_failure(const struct vss_component *component, int32_t *ret_failure,
+                              int32_t *ret_application, const char **ret_message);
+
+size_t vss_component_get_partial_file_count(const struct vss_component *component);
+int vss_component_get_partial_file(const struct vss_component *component, size_t index,
+                                   const char **ret_path, const char **ret_name,
+                                   const char **ret_ranges, const char **ret_metadata);
+size_t vss_component_get_differenced_files_count(const struct vss_component *component);
+int vss_component_get_differenced_file(const struct vss_component *component, size_t index,
+                                       const char **ret_path, const char **ret_filespec,
+                                       bool *ret_recursive, vss_timestamp_t *ret_time);
+size_t vss_component_get_new_target_count(const struct vss_component *component);
+const struct vss_wm_filedesc *vss_component_get_new_target(const struct vss_component *component,
+                                                           size_t index);
+size_t vss_component_get_alternate_location_mapping_count(const struct vss_component *component);
+const struct vss_wm_filedesc *
+vss_component_get_alternate_location_mapping(const struct vss_component *component, size_t index);
+
+/** struct vss_directed_target - D-73; strings lent */
+struct vss_directed_target {
+        const char *source_path, *source_filename, *source_ranges;
+        const char *destination_path, *destination_filename, *destination_ranges;
+};
+size_t vss_component_get_directed_target_count(const struct vss_component *component);
+int vss_component_get_directed_target(const struct vss_component *component, size_t index,
+                                      struct vss_directed_target *ret);
+size_t vss_component_get_restore_subcomponent_count(const struct vss_component *component);
+int vss_component_get_restore_subcomponent(const struct vss_component *component, size_t index,
+                                           const char **ret_logical_path, const char **ret_name);
+
+/* A writer's edits. Allowed events: B-61..B-67, D-55..D-78; elsewhere VSS_E_BAD_STATE (D-82). */
+int vss_component_set_backup_stamp(struct vss_component *component, const char *stamp);
+int vss_component_set_backup_metadata(struct vss_component *component, const char *data);
+int vss_component_set_restore_metadata(struct vss_component *component, const char *data);
+int vss_component_set_prepare_for_backup_failure_msg(struct vss_component *component,
+                                                     const char *message);
+int vss_component_set_post_snapshot_failure_msg(struct vss_component *component,
+                                                const char *message);
+int vss_component_set_pre_restore_failure_msg(struct vss_component *component, const char *message);
+int vss_component_set_post_restore_failure_msg(struct vss_component *component,
+                                               const char *message);
+int vss_component_set_failure(struct vss_component *component, int32_t failure, int32_t application,
+                              const char *message);
+int vss_component_set_restore_target(struct vss_component *component, uint32_t target);
+int vss_component_add_partial_file(struct vss_component *component, const char *path,
+                                   const char *name, const char *ranges, const char *metadata,
+                                   struct vss_error *reterr);
+int vss_component_add_differenced_files_by_last_modify_time(struct vss_component *component,
+                                                            const char *path, const char *filespec,
+                                                            bool recursive, vss_timestamp_t time,
+                                                            struct vss_error *reterr);
+
+/** vss_component_add_differenced_files_by_last_modify_lsn() - VSS_E_NOT_SUPPORTED (I-111) */
+int vss_component_add_differenced_files_by_last_modify_lsn(struct vss_component *component,
+                                                           const char *path, const char *filespec,
+                                                           bool recursive, const char *lsn);
+int vss_component_add_directed_target(struct vss_component *component,
+                                      const struct vss_directed_target *target,
+                                      struct vss_error *reterr);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

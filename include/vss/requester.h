@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * requester.h - for backup programs.
+ *
+ * One struct vss_backup_components is one backup or one restore, from creation to release. The
+ * calls follow the order of backup-protocol B-1 to B-21; a call in the wrong place returns
+ * VSS_E_BAD_STATE and changes nothing. Long calls hand out a struct vss_async. Strings given by a
+ * getter live until the object is released or the same getter is called again.
+ */
+#ifndef VSS_REQUESTER_H
+#define VSS_REQUESTER_H
+
+#include "vss/documents.h"
+#include "vss/types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct vss_backup_components;
+struct vss_async;
+struct vss_enum_object;
+
+/**
+ * struct vss_connection - how to reach the service; all zero is the usual way
+ * @address:     D-Bus address of a bus with the service on it; NULL: the system bus when the
+ *               service is there, else a private one that ends with the object
+ * @config_dir:  configuration of the private service, NULL for /etc/vss
+ * @embedded:    1: always the private one
+ */
+struct vss_connection {
+        const char *address;
+        const char *config_dir;
+        uint32_t embedded;
+        uint32_t reserved[8];
+};
+
+/**
+ * vss_backup_components_create() - begin a backup or a restore (B-1)
+ * @connection:  NULL for the usual way
+ *
+ * Return: 0, E_ACCESSDENIED when the service refuses (never a fallback), -errno
+ */
+int vss_backup_components_create(const struct vss_connection *connection,
+                                 struct vss_backup_components **ret, struct vss_error *reterr);
+
+/** vss_backup_components_free() - release: writers get BackupShutdown, auto-release copies go
+ * (B-21). Blocks until they are gone. Accepts NULL, returns NULL */
+struct vss_backup_components *vss_backup_components_free(struct vss_backup_components *bc);
+
+/* ---- long calls ---- */
+
+/** vss_async_wait() - block until the operation ends or @timeout_ms is over (UINT32_MAX: forever)
+ *
+ * Return: what vss_async_query_status() then returns */
+int vss_async_wait(struct vss_async *async, uint32_t timeout_ms, struct vss_error *reterr);
+
+/** vss_async_query_status() - VSS_S_ASYNC_PENDING, _FINISHED, _CANCELLED, or the code it failed
+ * with, words in @reterr (B-126) */
+int vss_async_query_status(struct vss_async *async, struct vss_error *reterr);
+
+/** vss_async_cancel() - B-128, B-129 */
+int vss_async_cancel(struct vss_async *async);
+
+/** vss_async_free() - accepts NULL, returns NULL. The operation itself goes on */
+struct vss_async *vss_async_free(struct vss_async *async);
+
+/** vss_async_finish() - wait for ever, release, and fold: 0 when finished, else the failure;
+ * VSS_S_ASYNC_CANCELLED stays that */
+int vss_async_finish(struct vss_async *async, struct vss_error *reterr);
+
+/**
+ * vss_progress_t - told of each phase while an operation runs
+ * @phase:  verb of the phase, "freeze", "commit_snapshots", ...
+ * @who:    writer or provider it concerns, or ""
+ */
+typedef void (*vss_progress_t)(void *userdata, const char *phase, const char *who);
+void vss_backup_components_set_progress(struct vss_backup_components *bc, vss_progress_t progress,
+                                        void *userdata);
+
+/* ---- beginning ---- */
+
+/** vss_backup_components_initialize_for_backup() - B-2; @xml NULL, or a stored document */
+int vss_backup_components_initialize_for_backup(struct vss_backup_components *bc, const char *xml,
+                                                struct vss_error *reterr);
+int vss_backup_components_initialize_for_restore(struct vss_backup_components *bc, const char *xml,
+                                                 struct vss_error *reterr);
+int vss_backup_components_set_context(struct vss_backup_components *bc, uint32_t context,
+                                      struct vss_error *reterr);
+int vss_backup_components_set_backup_state(struct vss_backup_components *bc, bool select_components,
+                                           bool bootable_system_state, uint32_t backup_type,
+                                           bool partial_file_support, struct vss_error *reterr);
+int vss_backup_components_set_restore_state(struct vss_backup_components *bc, uint32_t restore_type,
+                                            struct vss_error *reterr);
+struct vss_id vss_backup_components_get_session_id(const struct vss_backup_components *bc);
+
+/* ---- writers ---- */
+int vss_backup_components_enable_writer_classes(struct vss_backup_components *bc,
+                                                const struct vss_id *ids, size_t count,
+                                                struct vss_error *reterr);
+int vss_backup_components_disable_writer_classes(struct vss_backup_components *bc,
+                                                 const struct vss_id *ids, size_t count,
+                                                 struct vss_error *reterr);
+int vss_backup_components_disable_writer_instances(struct vss_backup_components *bc,
+                                                   const struct vss_id *ids, size_t count,
+                                                   struct vss_error *reterr);
+int vss_backup_components_gather_writer_metadata(struct vss_backup_components *bc,
+                                                 struct vss_async **ret, struct vss_error *reterr);
+int vss_backup_components_get_writer_metadata_count(struct vss_backup_components *bc, size_t *ret,
+                                                    struct vss_error *reterr);
+
+/** vss_backup_components_get_writer_metadata() - @ret_metadata is lent until
+ * vss_backup_components_free_writer_metadata() */
+int vss_backup_components_get_writer_metadata(struct vss_backup_components *bc, size_t index,
+                                              struct vss_id *ret_instance,
+                                              struct vss_examine_writer_metadata **ret_metadata,
+                                              struct vss_error *reterr);
+int vss_backup_components_free_writer_metadata(struct vss_backup_components *bc,
+                                               struct vss_error *reterr);
+
+/** struct vss_writer_status - what GetWriterStatus tells of one writer (B-87..B-115)
+ * @state: enum vss_writer_state; @failure: S_OK or VSS_E_WRITERERROR_*; strings are lent */
+struct vss_writer_status {
+        struct vss_id instance_id;
+        struct vss_id writer_id;
+        const char *name;
+        uint32_t state;
+        int32_t failure;
+        int32_t application_failure;
+        const char *message;
+        uint32_t reserved[8];
+};
+int vss_backup_components_gather_writer_status(struct vss_backup_components *bc,
+                                               struct vss_async **ret, struct vss_error *reterr);
+int vss_backup_components_get_writer_status_count(struct vss_backup_components *bc, size_t *ret,
+                                                  struct vss_error *reterr);
+int vss_backup_components_get_writer_status(struct vss_backup_components *bc, size_t index,
+                                            struct vss_writer_status *ret,
+                                            struct vss_error *reterr);
+int vss_backup_components_free_writer_status(struct vss_backup_components *bc,
+                                             struct vss_error *reterr);
+
+/* ---- components: the key is struct vss_component_key of documents.h ---- */
+int vss_backup_components_add_component(struct vss_backup_components *bc,
+                                        const struct vss_id *instance_id,
+                                        const struct vss_component_key *key,
+                                        struct vss_error *reterr);
+int vss_backup_components_set_backup_options(struct vss_backup_components *bc,
+                                             const struct vss_component_key *key,
+                                             const char *options, struct vss_error *reterr);
+int vss_backup_components_set_previous_backup_stamp(struct vss_backup_components *bc,
+                                                    const struct vss_component_key *key,
+                                                    const char *stamp, struct vss_error *reterr);
+int vss_backup_components_set_backup_succeeded(struct vss_backup_components *bc,
+                                               const struct vss_id *instance_id,
+                                               const struct vss_component_key *key, bool succeeded,
+                                               struct vss_error *reterr);
+
+/** vss_backup_components_get_writer_components_count() - counts writers, not components (D-54) */
+int vss_backup_components_get_writer_components_count(struct vss_backup_components *bc, size_t *ret,
+                                                      struct vss_error *reterr);
+
+/** vss_backup_components_get_writer_components() - lent until the object is released; a later
+ * PrepareForBackup, DoSnapshotSet or PreRestore makes it stale */
+int vss_backup_components_get_writer_components(struct vss_backup_components *bc, size_t index,
+                                                struct vss_writer_components **ret,
+                                                struct vss_error *reterr);
+
+/* ---- the shadow copy set ---- */
+int vss_backup_components_start_snapshot_set(struct vss_backup_components *bc,
+                                             struct vss_id *ret_set_id, struct vss_error *reterr);
+
+/**
+ * vss_backup_components_is_volume_supported() - B-10, P-2
+ * @provider_id:  NULL or the null id: any
+ * @volume:       mount point, device, "UUID=..." or volume id (T-3)
+ * @ret:          true or false; words of the refusal in @reterr when false
+ */
+int vss_backup_components_is_volume_supported(struct vss_backup_components *bc,
+                                              const struct vss_id *provider_id, const char *volume,
+                                              bool *ret, struct vss_error *reterr);
+
+/**
+ * vss_backup_components_add_to_snapshot_set() - S-16
+ * @paths:   what will be read below the volume, NULL-terminated; NULL means all of it
+ * @ret_id:  id of the copy to be
+ *
+ * Return: 0, VSS_E_OBJECT_ALREADY_EXISTS, VSS_E_OBJECT_NOT_FOUND, VSS_E_VOLUME_NOT_SUPPORTED,
+ * VSS_E_VOLUME_NOT_LOCAL, VSS_E_MAXIMUM_NUMBER_OF_VOLUMES_REACHED, VSS_E_PROVIDER_VETO ...
+ */
+int vss_backup_components_add_to_snapshot_set(struct vss_backup_components *bc, const char *volume,
+                                              const struct vss_id *provider_id,
+                                              const char *const *paths, struct vss_id *ret_id,
+                                              struct vss_error *reterr);
+int vss_backup_components_prepare_for_backup(struct vss_backup_components *bc,
+                                             struct vss_async **ret, struct vss_error *reterr);
+int vss_backup_components_do_snapshot_set(struct vss_backup_components *bc, struct vss_async **ret,
+                                          struct vss_error *reterr);
+int vss_backup_components_backup_complete(struct vss_backup_components *bc, struct vss_async **ret,
+                                          struct vss_error *reterr);
+int vss_backup_components_abort_backup(struct vss_backup_components *bc, struct vss_error *reterr);
+
+/** vss_backup_components_get_snapshot_properties() - release @ret's strings with
+ * vss_free_snapshot_properties() */
+int vss_backup_components_get_snapshot_properties(struct vss_backup_components *bc,
+                                                  const struct vss_id *snapshot_id,
+                                                  struct vss_snapshot_prop *ret,
+                                                  struct vss_error *reterr);
+
+/** vss_backup_components_query() - copies or providers (S-64)
+ *
+ * Return: 0, or S_FALSE when there is none; @ret is then an empty cursor */
+int vss_backup_components_query(struct vss_backup_components *bc, uint32_t returned_type,
+                                struct vss_enum_object **ret, struct vss_error *reterr);
+
+/** vss_backup_components_delete_snapshots() - S-70, S-71 */
+int vss_backup_components_delete_snapshots(struct vss_backup_components *bc,
+                                           const struct vss_id *id, uint32_t type, bool force,
+                                           uint32_t *ret_deleted, struct vss_id *ret_nondeleted,
+                                           struct vss_error *reterr);
+
+/** vss_backup_components_get_set_timing() - how long the last DoSnapshotSet kept things still
+ * @ret_freeze_us:  microseconds from the first Freeze sent to the last Thaw answered
+ * @ret_hold_us:    microseconds from the first hold of writes to their release, 0 if none
+ */
+int vss_backup_components_get_set_timing(struct vss_backup_components *bc, uint64_t *ret_freeze_us,
+                                         uint64_t *ret_hold_us, struct vss_error *reterr);
+
+/** struct vss_object_prop - one record of a query; strings are lent until the cursor is freed */
+struct vss_object_prop {
+        uint32_t type; /* enum vss_object_type */
+        union {
+                struct vss_snapshot_prop snap;
+                struct vss_provider_prop prov;
+        } obj;
+};
+
+/** vss_enum_object_next() - up to @count records; returns 0, or S_FALSE when fewer were left */
+int vss_enum_object_next(struct vss_enum_object *cursor, size_t count, struct vss_object_prop *ret,
+                         size_t *ret_fetched);
+int vss_enum_object_skip(struct vss_enum_object *cursor, size_t count);
+int vss_enum_object_reset(struct vss_enum_object *cursor);
+int vss_enum_object_clone(struct vss_enum_object *cursor, struct vss_enum_object **ret);
+struct vss_enum_object *vss_enum_object_free(struct vss_enum_object *cursor);
+
+/* ---- volumes ---- */
+
+/** vss_volume_sink_t - takes one volume; @refusal is NULL, or why no provider copies it */
+typedef int (*vss_volume_sink_t)(void *userdata, const struct vss_volume *volume,
+                                 const char *provider, const char *refusal);
+
+/** vss_backup_components_query_volumes() - every local volume and who would copy it (P-2) */
+int vss_backup_components_query_volumes(struct vss_backup_components *bc, vss_volume_sink_t sink,
+                                        void *userdata, struct vss_error *reterr);
+
+/**
+ * vss_backup_components_resolve_path() - the volume that holds a path
+ * @path:   absolute; its last symbolic links are resolved (B-152)
+ * @below:  true: also every volume mounted or nested below it (B-151, P-62)
+ * @sink:   called for the holding volume first
+ *
+ * Return: 0, VSS_E_OBJECT_NOT_FOUND when the path does not exist, VSS_E_VOLUME_NOT_LOCAL for
+ * network file systems, VSS_E_VOLUME_NOT_SUPPORTED for proc, tmpfs and the like
+ */
+int vss_backup_components_resolve_path(struct vss_backup_components *bc, const char *path,
+                                       bool below, vss_volume_sink_t sink, void *userdata,
+                                       struct vss_error *reterr);
+
+/* ---- documents ---- */
+
+/** vss_backup_components_save_as_xml() - @ret is NUL-terminated, the caller frees it (B-20) */
+int vss_backup_components_save_as_xml(struct vss_backup_components *bc, char **ret,
+                                      size_t *ret_size, struct vss_error *reterr);
+
+/* ---- restore ---- */
+int vss_backup_components_set_selected_for_restore(struct vss_backup_components *bc,
+                                                   const struct vss_component_key *key,
+                                                   bool selected, const struct vss_id *instance,
+                                                   struct vss_error *reterr);
+int vss_backup_components_add_restore_subcomponent(struct vss_backup_components *bc,
+                                                   const struct vss_component_key *key,
+                                                   const char *sub_logical_path,
+                                                   const char *sub_name, struct vss_error *reterr);
+int vss_backup_components_set_restore_options(struct vss_backup_components *bc,
+                                              const struct vss_component_key *key,
+                                              const char *options, struct vss_error *reterr);
+int vss_backup_components_set_additional_restores(struct vss_backup_components *bc,
+                                                  const struct vss_component_key *key,
+                                                  bool additional, struct vss_error *reterr);
+int vss_backup_components_set_file_restore_status(struct vss_backup_components *bc,
+                                                  const struct vss_component_key *key,
+                                                  uint32_t status, struct vss_error *reterr);
+int vss_backup_components_set_ranges_file_path(struct vss_backup_components *bc,
+                                               const struct vss_component_key *key, size_t index,
+                                               const char *path, struct vss_error *reterr);
+int vss_backup_components_add_new_target(struct vss_backup_components *bc,
+                                         const struct vss_component_key *key,
+                                         const struct vss_file_set *from, const char *destination,
+                                         struct vss_error *reterr);
+int vss_backup_components_add_alternative_location_mapping(struct vss_backup_components *bc,
+                                                           const struct vss_component_key *key,
+                                                           const struct vss_file_set *from,
+                                                           const char *destination,
+                                                           struct vss_error *reterr);
+int vss_backup_components_set_authoritative_restore(struct vss_backup_components *bc,
+                                                    const struct vss_component_key *key,
+                                                    bool authoritative, struct vss_error *reterr);
+int vss_backup_components_set_roll_forward(struct vss_backup_components *bc,
+                                           const struct vss_component_key *key, uint32_t type,
+                                           const char *point, struct vss_error *reterr);
+int vss_backup_components_set_restore_name(struct vss_backup_components *bc,
+                                           const struct vss_component_key *key, const char *name,
+                                           struct vss_error *reterr);
+int vss_backup_components_pre_restore(struct vss_backup_components *bc, struct vss_async **ret,
+                                      struct vss_error *reterr);
+int vss_backup_components_post_restore(struct vss_backup_components *bc, struct vss_async **ret,
+                                       struct vss_error *reterr);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * ini.h - the one reader of configuration text (CFG-1).
+ */
+#ifndef BASE_INI_H
+#define BASE_INI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vss/error.h"
+
+/* ini_sink_t - takes one setting; a negative return stops the reading and is returned.
+ * @section is "" before the first one, as text between the brackets, trimmed */
+typedef int (*ini_sink_t)(void *userdata, const char *section, const char *key, const char *value,
+                          unsigned line);
+
+/* ini_parse() - @text is NUL-terminated and not changed.
+ * Return: 0, E_INVALIDARG with the line in @reterr, or what the sink returned */
+int ini_parse(const char *text, ini_sink_t sink, void *userdata, struct vss_error *reterr);
+
+/* ini_read_file() - parse a file that only its owner can write: owned by root or by the caller,
+ * not writable by group or others, else -EPERM with words (CFG-2) */
+int ini_read_file(const char *path, ini_sink_t sink, void *userdata, struct vss_error *reterr);
+
+/* Values. 0 and *ret, or E_INVALIDARG. */
+int ini_bool(const char *value, bool *ret);
+int ini_duration_us(const char *value, uint64_t *ret); /* "10s", "5min", "200ms", plain seconds */
+int ini_size(const char *value, uint64_t *ret); /* "10GB", powers of 1024 */
+int ini_uint(const char *value, uint64_t min, uint64_t max, uint64_t *ret);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * process.h - start a program with exactly the descriptors it is meant to have.
+ */
+#ifndef BASE_PROCESS_H
+#define BASE_PROCESS_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct process {
+        pid_t pid;
+        int pidfd;
+};
+
+#define PROCESS_NONE ((struct process){ 0, -1 })
+
+enum {
+        PROCESS_NEW_SESSION = 1 << 0, /* setsid(): signals of the terminal do not reach it */
+        PROCESS_DIE_WITH_PARENT = 1
+                                  << 1, /* PR_SET_PDEATHSIG SIGKILL; not for who holds something */
+        PROCESS_NULL_STDIO = 1 << 2 /* 0 and 1 are /dev/null; 2 stays, for words before the log */
+};
+
+/*
+ * process_spawn() - run @path with @argv; @fd (or -1) becomes descriptor 3 of the program, every
+ * other above 2 is closed. Signals are default and unblocked. The caller keeps its own @fd.
+ *
+ * Return: 0, or a negative errno, that of execve(2) included
+ */
+int process_spawn(const char *path, char *const argv[], int fd, unsigned flags,
+                  struct process *ret);
+
+/* process_wait() - reap; returns the wait status or negative errno; -ETIMEDOUT after
+ * @timeout_ms (-1 forever). Closes the pidfd when reaped */
+int process_wait(struct process *process, int timeout_ms);
+
+/* process_kill() - SIGKILL through the pidfd and reap; accepts PROCESS_NONE */
+void process_kill(struct process *process);
+
+/* socketpair_cloexec() - a connected pair of stream sockets */
+int socketpair_cloexec(int ret[2]);
+
+#endif
