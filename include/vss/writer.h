@@ -26,6 +26,8 @@ struct vss_writer; /* one writer instance; the runtime owns it */
  * other becomes VSS_E_WRITERERROR_NONRETRYABLE (B-81). Words go into the error record. The
  * components are this writer's own part of the Backup Components Document, NULL when components
  * are not selected (B-59). Deadlines: B-47, B-50, B-51. New fields are added at the end.
+ * version_major to freeze_timeout_ms are read when load has returned: until then configure and
+ * load may change them in the struct that vss_writer_init() gave.
  */
 struct vss_writer_ops {
         uint32_t size, api; /* filled by VSS_WRITER() */
