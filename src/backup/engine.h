@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * engine.h - backup sets: written from trees and file sets, listed, chained, verified, restored.
+ *
+ * The engine knows no writers, no documents and no shadow copies: it gets directory descriptors
+ * to read from, bytes to keep, and keys of components that it repeats when asked. Who may be
+ * read, what is excluded and where a file goes is the caller's decision. docs/store-format.md
+ * says what lies on disk.
+ *
+ * One thread per object. Paths are bytes, absolute, clean (path_is_clean(), though they may be
+ * longer than PATH_MAX). Functions return 0 or a negative errno or official code, words in the
+ * error record. Strings handed out belong to the object that handed them out.
+ */
+#ifndef BACKUP_ENGINE_H
+#define BACKUP_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "vss/error.h"
+#include "vss/types.h"
+
+/* ---- the store: a folder with a marker, and one folder per backup set ---- */
+
+struct store;
+
+enum { STORE_CREATE = 1 << 0 /* make it if the folder is absent or empty */ };
+
+/* store_open() - refuses (E_INVALIDARG) a folder that is no store, (VSS_E_NOT_SUPPORTED) a store
+ * of a newer format. Takes no lock: reading needs none, sets appear whole. */
+int store_open(const char *path, unsigned flags, struct store **ret, struct vss_error *reterr);
+struct store *store_close(struct store *store);
+
+/* store_lock() - only one backup at a time (-EBUSY with words); until store_close(). Removes what
+ * interrupted runs left behind. set_begin() and store_remove() need it. */
+int store_lock(struct store *store, struct vss_error *reterr);
+
+/* ---- what a set says about itself ---- */
+
+/* struct component_key - names a component in a way that survives sessions (M-13: the instance
+ * id does not). The requester's own files have the null writer and empty strings. */
+struct component_key {
+        struct vss_id writer_id;
+        const char *instance_name; /* never NULL */
+        uint32_t type; /* enum vss_component_type */
+        const char *logical_path, *name; /* never NULL */
+};
+
+bool component_key_equal(const struct component_key *a, const struct component_key *b);
+
+struct set_component {
+        struct component_key key;
+        bool good; /* all files of it are in the set */
+        char *words; /* why not, or NULL */
+        struct vss_id base; /* the set whose image of this component this one builds on (I-184) */
+        uint32_t base_operation, base_component; /* where in that set */
+        uint64_t entries, bytes; /* stored in this set; bytes before compression */
+        uint64_t gone; /* names of the base that are not in this image */
+};
+
+struct set_operation {
+        uint32_t number; /* folder op-<number>, from 1 */
+        uint32_t type; /* enum vss_backup_type */
+        struct set_component *components; /* [0] = the requester's own files */
+        size_t components_count, components_capacity;
+};
+
+struct set_info {
+        struct vss_id id;
+        char *folder; /* name in the store; sorts by time */
+        vss_timestamp_t time;
+        uint32_t type; /* enum vss_backup_type as requested for the run */
+        char *label, *host;
+        struct set_operation *operations;
+        size_t operations_count, operations_capacity;
+        uint64_t stored_bytes; /* of all files of the set, as they lie on disk */
+};
+
+struct set_list {
+        struct set_info **sets; /* oldest first */
+        size_t count, capacity;
+        char **damaged; /* folders that cannot be read as a set, "<folder>: <words>" */
+        size_t damaged_count, damaged_capacity;
+};
+
+/* store_list() - read all published sets. A damaged one never hides the others. */
+int store_list(struct store *store, struct set_list *ret, struct vss_error *reterr);
+void set_list_done(struct set_list *list);
+
+/* set_find() - by id, by unique beginning of id or folder name, or "latest".
+ * VSS_E_OBJECT_NOT_FOUND, E_INVALIDARG when ambiguous */
+int set_find(const struct set_list *list, const char *text, const struct set_info **ret,
+             struct vss_error *reterr);
+const struct set_info *set_find_id(const struct set_list *list, const struct vss_id *id);
+
+/* struct set_place - one component of one set: an image */
+struct set_place {
+        const struct set_info *set;
+        uint32_t operation, component;
+};
+
+const struct set_component *set_place_component(const struct set_place *place);
+const struct set_operation *set_place_operation(const struct set_place *place);
+
+/* catalogue_base() - the image that a backup of @type of this component builds on: FULL for
+ * DIFFERENTIAL, the later of FULL, INCREMENTAL and LOG for INCREMENTAL and LOG (I-157); only good
+ * ones whose chain is complete. VSS_E_OBJECT_NOT_FOUND: none, make a FULL (I-76). */
+int catalogue_base(const struct set_list *list, const struct component_key *key, uint32_t type,
+                   struct set_place *ret);
+
+/* catalogue_find() - the place of @key in @set; VSS_E_OBJECT_NOT_FOUND */
+int catalogue_find(const struct set_info *set, const struct component_key *key,
+                   struct set_place *ret);
+
+/* struct chain - images to restore one after the other: [0] is the FULL, the last the wanted one */
+struct chain {
+        struct set_place *links;
+        size_t count, capacity;
+};
+
+/* chain_of() - along the base pointers (I-184). VSS_E_OBJECT_NOT_FOUND with words that name the
+ * missing or failed link and the best image that can still be restored (IV-96) */
+int chain_of(const struct set_list *list, const struct set_place *wanted, struct chain *ret,
+             struct vss_error *reterr);
+void chain_done(struct chain *chain);
+
+/* store_remove() - delete a set; VSS_E_BAD_STATE when later sets build on it (words name them),
+ * unless @with_dependants */
+int store_remove(struct store *store, const struct set_info *set, bool with_dependants,
+                 struct vss_error *reterr);
+
+/* store_read_document() - "backup-components.xml" or "writers/..." of an operation; checked
+ * against its digest; the caller frees *ret */
+int store_read_document(struct store *store, const struct set_info *set, uint32_t operation,
+                        const char *name, char **ret, size_t *ret_size, struct vss_error *reterr);
+/* store_documents() - names of the documents of an operation; the caller frees each and the array
+ */
+int store_documents(struct store *store, const struct set_info *set, uint32_t operation,
+                    char ***ret, size_t *ret_count, struct vss_error *reterr);
+
+/* ---- watching a long call ---- */
+
+struct engine_watch {
+        void *userdata;
+        /* called now and then from the calling thread; a negative return cancels and is handed on
+         */
+        int (*progress)(void *userdata, uint64_t entries, uint64_t bytes, const char *path);
+        /* one file that could not be read, restored or verified; @path may be "" */
+        void (*trouble)(void *userdata, uint32_t component, const char *path, int code,
+                        const char *words);
+};
+
+/* ---- writing a set ---- */
+
+struct set_writer;
+struct operation;
+
+struct set_options {
+        uint32_t type; /* enum vss_backup_type */
+        const char *label; /* for people, may be NULL */
+        vss_timestamp_t time; /* instant of the copies; 0 = now */
+};
+
+/* set_begin() - a new set under a name that says incomplete */
+int set_begin(struct store *store, const struct set_options *options, struct set_writer **ret,
+              struct vss_error *reterr);
+/* set_writer_info() - grows while the set is written; the id is fixed from the beginning */
+const struct set_info *set_writer_info(const struct set_writer *set);
+
+/* set_publish() - fsync everything, rename, fsync the folder; then the set exists. Consumes
+ * @take_set, also on failure (then the store is as before). Every operation must have ended. */
+int set_publish(struct set_writer *take_set, struct vss_error *reterr);
+struct set_writer *set_abandon(struct set_writer *set);
+
+/* op_begin() - @type: FULL, COPY, INCREMENTAL, DIFFERENTIAL, LOG, OTHER; owned by the set.
+ * Component 0, the requester's own files, exists from the beginning. */
+int op_begin(struct set_writer *set, uint32_t type, struct operation **ret,
+             struct vss_error *reterr);
+
+/* op_set_base() - component 0 builds on @base, which must be its image (before its first source) */
+int op_set_base(struct operation *op, uint32_t component, const struct set_place *base,
+                const struct set_list *list, struct vss_error *reterr);
+
+/* op_add_component() - E_INVALIDARG when the key is there already; base as in op_set_base() */
+int op_add_component(struct operation *op, const struct component_key *key, uint32_t *ret_index,
+                     struct vss_error *reterr);
+
+/* op_put_document() - "backup-components.xml", "writers/<class>-<instance>.xml", or any clean
+ * relative name of at most two elements; replaces the former one. Until set_publish(). */
+int op_put_document(struct operation *op, const char *name, const void *data, size_t size,
+                    struct vss_error *reterr);
+
+/* op_component_failed() - the component is not good; the first words stay. Until set_publish(). */
+int op_component_failed(struct operation *op, uint32_t component, const char *words);
+
+enum source_verdict {
+        SOURCE_TAKE,
+        SOURCE_LEAVE_OUT, /* not part of the backup (exclude list) */
+        SOURCE_ELSEWHERE /* present, but another source decides about it (I-127, I-136) */
+};
+
+enum source_pick {
+        SOURCE_WHOLE, /* every file */
+        /* every file unless it is provably the one in the base (without a base: every file):
+         * own files, and entries with T = 0 (I-103) */
+        SOURCE_COMPARE,
+        SOURCE_SINCE, /* later of mtime and ctime at or after @since (I-102) */
+        SOURCE_RANGES /* only @ranges of one file (I-124) */
+};
+
+struct byte_range {
+        uint64_t offset, length;
+};
+
+/*
+ * struct source - something to read
+ * @component:     index in the operation
+ * @path:          entries are named by it: the original path of the directory, or of the one thing
+ * @root_fd:       directory of the copy's root; lent for the call
+ * @read_path:     where @path lies below @root_fd, relative; "" is the root itself. Resolved
+ *                 beneath the root: no symbolic link leads out of the copy (SEC-67)
+ * @filespec:      NULL: the whole tree or single thing at @path. Else the pattern of a file set
+ *                 (M-40, M-48) below the directory @path
+ * @recursive:     with @filespec: the tree below with its directories (M-41, M-42)
+ * @may_be_absent: a plain name that is missing is no failure (M-43)
+ * @pick:          which of the files
+ * @names_only_change_with_ctime: inode numbers and ctimes of the copy are those of the originals
+ *                 (btrfs, lvm). Without it SOURCE_COMPARE reads and hashes (mirror copies).
+ * @follow:        links inside @read_path may be followed beneath the root (B-152)
+ * @decide:        asked for every name by its original path; NULL takes everything. What is not
+ *                 taken is not descended
+ *
+ * Never descends into another file system or subvolume (B-151): give it as a source of its own;
+ * the directory itself is stored. Folders of a provider named ".vss" are left out.
+ */
+struct source {
+        uint32_t component;
+        const char *path;
+        int root_fd;
+        const char *read_path;
+        const char *filespec;
+        bool recursive, may_be_absent, follow, names_only_change_with_ctime;
+        enum source_pick pick;
+        vss_timestamp_t since;
+        const struct byte_range *ranges; /* sorted, disjoint (I-121, I-130) */
+        size_t ranges_count;
+        enum source_verdict (*decide)(void *userdata, const char *path, bool is_directory);
+        void *userdata;
+};
+
+/*
+ * op_run() - read a source and store it now. A file that cannot be stored is told to
+ * watch->trouble, fails its component (B-153) and is not in the set; reading goes on.
+ *
+ * Return: 0 also with such files, VSS_E_INSUFFICIENT_STORAGE when the store is full, other
+ * negative values when the set cannot be continued
+ */
+int op_run(struct operation *op, const struct source *source, const struct engine_watch *watch,
+           struct vss_error *reterr);
+
+/* op_run_changed() - instead of walking: only these original paths (sorted, below @source->path)
+ * may differ from the base; what is gone of them is recorded so. For a provider's delta. */
+int op_run_changed(struct operation *op, const struct source *source, const char *const *paths,
+                   size_t count, const struct engine_watch *watch, struct vss_error *reterr);
+
+/* op_end() - finish archives and manifest. No more sources; documents may still come. */
+int op_end(struct operation *op, struct vss_error *reterr);
+
+/* ---- looking into a chain ---- */
+
+enum entry_type {
+        ENTRY_FILE = 'f',
+        ENTRY_DIRECTORY = 'd',
+        ENTRY_SYMLINK = 'l',
+        ENTRY_FIFO = 'p',
+        ENTRY_SOCKET = 's', /* recorded and reported, not restored: sockets are made by programs */
+        ENTRY_CHAR = 'c',
+        ENTRY_BLOCK = 'b'
+};
+
+struct entry {
+        char *path; /* original, absolute */
+        enum entry_type type;
+        uint32_t mode, uid, gid;
+        uint64_t size;
+        int64_t mtime, ctime; /* seconds */
+        uint32_t mtime_ns, ctime_ns;
+        uint64_t inode, links;
+        uint32_t dev_major, dev_minor; /* devices */
+        char *target; /* symbolic links */
+        bool is_hard_link, has_digest, partial;
+        uint8_t digest[32]; /* of the content; SHA-256 */
+        const struct byte_range *ranges; /* partial: what this image holds */
+        size_t ranges_count;
+        const struct set_place *image; /* the image that holds it */
+};
+
+struct view;
+
+/* view_open() - the files as they were at the last link, in path order (directories before what
+ * is in them). @chain must live as long. A one-link chain shows the image alone.
+ * @below: NULL, or only this path and what is below it */
+int view_open(struct store *store, const struct chain *chain, const char *below, struct view **ret,
+              struct vss_error *reterr);
+struct view *view_close(struct view *view);
+/* view_next() - 1 and *ret (lent until the next call), 0 at the end, negative */
+int view_next(struct view *view, const struct entry **ret, struct vss_error *reterr);
+/* view_next_gone() - names that an earlier link has and the last one knows to be deleted (I-189);
+ * same order, an independent stream */
+int view_next_gone(struct view *view, const char **ret, struct vss_error *reterr);
+
+/* ---- the way back ---- */
+
+enum restore_existing {
+        RESTORE_REPLACE, /* atomically, file by file */
+        RESTORE_KEEP, /* leave what exists, report it as kept */
+        RESTORE_MUST_BE_ABSENT /* what exists is a failure */
+};
+
+enum restore_outcome { RESTORE_PLACED, RESTORE_KEPT, RESTORE_FAILED };
+
+/* struct restore_mapping - what was below @from goes below the directory @to (R-91): alternate
+ * locations, new targets. The longest @from wins. @to is made if absent. */
+struct restore_mapping {
+        const char *from, *to;
+};
+
+struct restore_request {
+        const struct chain *chain;
+        /* false: the last link as it was, put together from the chain. true: only what the last
+         * link itself holds, on top of what is in place already: whole files replace, ranges are
+         * written into the existing file (I-133, R-123), one restore operation per image (I-185) */
+        bool last_link_only;
+        const char *into; /* everything below this directory, with its full path; NULL: home */
+        const struct restore_mapping *mappings;
+        size_t mappings_count;
+        /* directories that may be reached through symbolic links, because the administrator says
+         * so; everywhere else a link in the way is an error (SEC-61) */
+        const char *const *trusted_roots;
+        size_t trusted_roots_count;
+        const char *const *paths; /* only these and what is below them; NULL: everything */
+        size_t paths_count;
+        bool (*wanted)(void *userdata, const struct entry *entry); /* NULL: every one */
+        void *userdata;
+        enum restore_existing existing;
+        /* with last_link_only: delete what the last link says is gone (own files) */
+        bool remove_gone;
+        /* each file's fate; @placed is where it lies now */
+        void (*result)(void *userdata, const struct entry *entry, const char *placed,
+                       enum restore_outcome outcome, int code, const char *words);
+};
+
+struct restore_summary {
+        uint64_t placed, kept, failed, removed, bytes;
+};
+
+/* restore_run() - 0 when everything wanted is in place or kept, else the first failure's code;
+ * goes on after a failed file. Data are on disk (syncfs) when it returns. */
+int restore_run(struct store *store, const struct restore_request *request,
+                const struct engine_watch *watch, struct restore_summary *ret,
+                struct vss_error *reterr);
+
+/* restore_copy_out() - the content of one entry of a view to @fd, at offset 0 */
+int restore_copy_out(struct store *store, const struct chain *chain, const char *path, int fd,
+                     struct vss_error *reterr);
+
+/* ---- is it still what was written? ---- */
+
+enum { VERIFY_CONTENT = 1 << 0 /* unpack, compare each file with the manifest's digests */ };
+
+struct verify_summary {
+        uint64_t files, bytes, damaged;
+};
+
+/* verify_set() - stored bytes against their digests, with VERIFY_CONTENT all contents too. Each
+ * damage is told to watch->trouble with file, offset and what is lost. 0, or -EBADMSG */
+int verify_set(struct store *store, const struct set_info *set, unsigned flags,
+               const struct engine_watch *watch, struct verify_summary *ret,
+               struct vss_error *reterr);
+
+#endif
