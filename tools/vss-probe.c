@@ -67,8 +67,8 @@ int main(int argc, char **argv) {
         }
         if (fcntl(3, F_GETFL) >= 0)
                 file = fdopen(3, "w");
-        (void)answer(argv[1], has_name ? argv[2] : NULL,
-                     (const char *const *)(argv + 2 + has_name), &list, &failure);
+        (void)answer(argv[1], has_name ? argv[2] : NULL, (const char *const *)(argv + 2 + has_name),
+                     &list, &failure);
         if (file)
                 status = report(file, &list, &failure);
         else if (failure.code) {

@@ -48,13 +48,15 @@ static char *uuid_of_device(const char *device) {
 }
 
 static int find_fs_uuid(const struct volume *volume, int fd, char **ret) {
+        static const uint8_t none[16];
         struct btrfs_ioctl_fs_info_args info = { 0 };
         struct fs_uuid known = { 0 };
 
         if (fd >= 0 && strcmp(volume->v.fs_type, "btrfs") == 0 &&
             ioctl(fd, BTRFS_IOC_FS_INFO, &info) == 0)
                 return format_uuid(info.fsid, ret);
-        if (fd >= 0 && ioctl(fd, IOC_GET_FS_UUID, &known) == 0 && known.length == 16)
+        if (fd >= 0 && ioctl(fd, IOC_GET_FS_UUID, &known) == 0 && known.length == 16 &&
+            memcmp(known.uuid, none, sizeof(none)) != 0)
                 return format_uuid(known.uuid, ret);
         *ret = uuid_of_device(volume->v.device);
         if (!*ret)

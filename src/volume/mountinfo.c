@@ -3,6 +3,7 @@
 #include "volume/mountinfo.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -149,9 +150,9 @@ static bool is_one_of(const char *type, const char *const words[]) {
 }
 
 enum mount_kind mount_entry_kind(const struct mount_entry *mount) {
-        static const char *const network[] = { "nfs",  "nfs4", "cifs",      "smb3", "smbfs",
-                                               "ceph", "9p",   "glusterfs", "afs",  "coda",
-                                               "ncpfs", "lustre", "virtiofs", "davfs", NULL };
+        static const char *const network[] = { "nfs",   "nfs4",   "cifs",      "smb3",  "smbfs",
+                                               "ceph",  "9p",     "glusterfs", "afs",   "coda",
+                                               "ncpfs", "lustre", "virtiofs",  "davfs", NULL };
         static const char *const stacked[] = { "overlay", "aufs", "ecryptfs", NULL };
         /* local although their device number is one of memory's (major 0) */
         static const char *const anonymous[] = { "btrfs", "bcachefs", "zfs", NULL };

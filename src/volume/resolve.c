@@ -119,8 +119,8 @@ static const struct sight *whole_sight(const struct scan *scan, const struct loo
         return NULL;
 }
 
-static int find_holder(const struct scan *scan, const struct place *place,
-                       const struct sight **ret, struct vss_error *reterr) {
+static int find_holder(const struct scan *scan, const struct place *place, const struct sight **ret,
+                       struct vss_error *reterr) {
         const struct sight *sight = sight_of(scan, place), *whole;
         _cleanup_free_ char *path = NULL;
 
@@ -156,8 +156,7 @@ static bool has_better(const struct scan *scan, const struct sight *sight, const
                     other->volume.v.dev_minor != sight->volume.v.dev_minor)
                         continue;
                 if (other->whole != sight->whole ? other->whole
-                    : strlen(other->volume.v.mount_point) !=
-                                    strlen(sight->volume.v.mount_point)
+                    : strlen(other->volume.v.mount_point) != strlen(sight->volume.v.mount_point)
                             ? strlen(other->volume.v.mount_point) <
                                       strlen(sight->volume.v.mount_point)
                             : other < sight)
@@ -272,7 +271,8 @@ static bool is_named(const struct sight *sight, const char *name, const struct s
         struct stat st;
 
         if (device) {
-                if (v->dev_major == major(device->st_rdev) && v->dev_minor == minor(device->st_rdev))
+                if (v->dev_major == major(device->st_rdev) &&
+                    v->dev_minor == minor(device->st_rdev))
                         return true;
                 /* btrfs shows a device number of its own; its source tells the real one */
                 return strcmp(v->fs_type, "btrfs") == 0 && sight->mounted &&

@@ -106,8 +106,8 @@ static int add_identified(struct scan *scan, const struct mount_entry *mount,
         struct sight sight = lent;
         int r = volume_copy(&sight.volume, &lent.volume);
 
-        sight.whole = is_btrfs(mount) ? look->inode == BTRFS_ROOT_INODE
-                                      : strcmp(mount->root, "/") == 0;
+        sight.whole =
+                is_btrfs(mount) ? look->inode == BTRFS_ROOT_INODE : strcmp(mount->root, "/") == 0;
         sight.shown = sight.whole ? NULL : mount->root;
         if (r == 0 && is_btrfs(mount) && sight.whole) {
                 char *inside = strdup(mount->root + (*mount->root == '/'));
@@ -143,7 +143,7 @@ static bool same_volume(const struct sight *a, const struct sight *b) {
                a->volume.v.dev_minor == b->volume.v.dev_minor;
 }
 
-/* A sight of the root beats one of a part; then the shorter path; then the earlier mount. */
+/* A sight of the root beats one of a part; then the shorter path; then the order. */
 static bool is_better(const struct sight *a, const struct sight *b) {
         if (a->whole != b->whole)
                 return a->whole;
@@ -183,12 +183,17 @@ static bool is_ambiguous(const struct scan *scan, const struct sight *sight) {
 /* A file system without an identifier, and clones that share one, are told apart by device. */
 static int settle_ids(struct scan *scan) {
         for (size_t i = 0; i < scan->count; i++)
-                scan->items[i].ambiguous = !*scan->items[i].volume.v.id ||
-                                           is_ambiguous(scan, &scan->items[i]);
+                scan->items[i].ambiguous =
+                        !*scan->items[i].volume.v.id || is_ambiguous(scan, &scan->items[i]);
         for (size_t i = 0; i < scan->count; i++)
                 if (scan->items[i].ambiguous && set_device_id(&scan->items[i].volume) < 0)
                         return -ENOMEM;
         return 0;
+}
+
+static int by_mount_point(const void *a, const void *b) {
+        return strcmp(((const struct sight *)a)->volume.v.mount_point,
+                      ((const struct sight *)b)->volume.v.mount_point);
 }
 
 int scan_init(struct scan *scan, const char *const *skip, struct vss_error *reterr) {
@@ -202,6 +207,8 @@ int scan_init(struct scan *scan, const char *const *skip, struct vss_error *rete
                 r = scan_mount(scan, &scan->mounts.items[i]);
         if (r == 0)
                 r = settle_ids(scan);
+        if (scan->count > 0)
+                qsort(scan->items, scan->count, sizeof(*scan->items), by_mount_point);
         choose(scan);
         return r < 0 ? vss_fail(reterr, r, "cannot list the volumes: %s", strerror(-r)) : 0;
 }
