@@ -128,13 +128,16 @@ static int add_nested(struct scan *scan, const struct sight *within, int fd, con
         return r;
 }
 
-/* The kernel lets a user without privileges see the subvolumes that he can reach himself. */
+/* The kernel lets a user without privileges see the subvolumes that he can reach himself. The
+ * library then closes descriptors on its way, that of the caller too: give it one of its own. */
 int scan_nested(struct scan *scan, const struct sight *within, int fd) {
         struct btrfs_util_subvolume_iterator *iterator;
         struct btrfs_util_subvolume_info info;
+        char path_of_fd[32];
         int r = 0;
 
-        if (btrfs_util_create_subvolume_iterator_fd(fd, 0, 0, &iterator) != BTRFS_UTIL_OK)
+        (void)snprintf(path_of_fd, sizeof(path_of_fd), "/proc/self/fd/%d", fd);
+        if (btrfs_util_create_subvolume_iterator(path_of_fd, 0, 0, &iterator) != BTRFS_UTIL_OK)
                 return 0;
         while (r == 0) {
                 char *path = NULL;

@@ -27,8 +27,8 @@ X=$SCRATCH/x
 mkdir -p "$X/sub/deep" "$X/in" "$SCRATCH/bind" "$SCRATCH/again" "$X/tmp" "$SCRATCH/home"
 
 # P-62: nested subvolumes are volumes; P-64: our own folder is none
-equal "$(points list | grep "^$B" | sort | tr '\n' ' ')" "$B $B/dir/three $B/one $B/one/two "
-equal "$(vss-probe list | grep "^$B" | cut -f3 | sort -u | wc -l)" 4
+equal "$(points list | grep -a "^$B" | sort | tr '\n' ' ')" "$B $B/dir/three $B/one $B/one/two "
+equal "$(vss-probe list | grep -a "^$B" | cut -f3 | sort -u | wc -l)" 4
 refused "lies in a shadow copy" path "$B/.vss/copy/plain"
 
 # B-151: all that lies below
@@ -48,7 +48,7 @@ equal "$(vss-probe path "$SCRATCH/home" | cut -f3)" "$(vss-probe path "$B/one" |
 # bind mounts: the whole again, and a part
 mount --bind "$X" "$SCRATCH/again"
 equal "$(points path "$SCRATCH/again/sub")" "$SCRATCH/again"
-equal "$(points list | grep -c "^$X$\|^$SCRATCH/again$")" 1
+equal "$(points list | grep -ac "^$X$\|^$SCRATCH/again$")" 1
 mount --bind "$X/sub" "$SCRATCH/bind"
 refused "name '$X/sub/deep' instead" path "$SCRATCH/bind/deep"
 umount "$X"
@@ -77,7 +77,7 @@ mkdir "$SCRATCH/merged" "$SCRATCH/up" "$SCRATCH/work"
 if mount -t overlay o -o "lowerdir=$X,upperdir=$SCRATCH/up,workdir=$SCRATCH/work" \
     "$SCRATCH/merged" 2>/dev/null; then
     refused "stacked" path "$SCRATCH/merged"
-    equal "$(points below "$SCRATCH" | grep -c merged)" 0
+    equal "$(points below "$SCRATCH" | grep -ac merged)" 0
 fi
 
 # T-3: all names of a volume
@@ -103,6 +103,7 @@ mount -o loop,nouuid "$SCRATCH/clone.img" "$SCRATCH/clone"
 # names are bytes
 odd="$SCRATCH/o d"$'\377'$'\n'"\\x"
 mkdir -p "$odd"
+cleanup_fn 'umount "$odd"'
 make_fs ext4 50M "$odd"
 vss-probe path "$odd" | grep -aqF "ext4" || fail "a mount point of odd bytes"
 
