@@ -35,9 +35,11 @@ struct hold_volume {
 enum hold_event_type {
         HOLD_EVENT_PREPARED = HOLD_PREPARED,
         HOLD_EVENT_PRESYNCED = HOLD_PRESYNCED,
-        HOLD_EVENT_FROZEN = HOLD_FROZEN,
-        HOLD_EVENT_RELEASED = HOLD_RELEASED, /* nothing is frozen any more; comes once, always */
-        HOLD_EVENT_BROKEN = HOLD_BROKEN, /* the hold ended early; RELEASED follows */
+        HOLD_EVENT_FROZEN = HOLD_FROZEN, /* with a code: refused, RELEASED follows */
+        HOLD_EVENT_RELEASED = HOLD_RELEASED, /* nothing is frozen any more; after a PREPARED
+                                              * without code it comes once, always */
+        HOLD_EVENT_BROKEN = HOLD_BROKEN, /* the hold ends early, now; RELEASED follows, and no
+                                          * FROZEN if that was still awaited */
 };
 
 /* struct hold_event - what happened. @code: 0, or what to fail with (FLUSH_WRITES_TIMEOUT,
@@ -77,7 +79,8 @@ int hold_client_presync(struct hold_client *client, unsigned rounds, struct vss_
 int hold_client_freeze(struct hold_client *client, struct vss_error *reterr);
 
 /* hold_client_release() - let writes flow; event RELEASED, whose code says whether the volumes
- * were held without a gap until now. Allowed after BROKEN as well */
+ * were held without a gap until now. At any time after PREPARED: before FROZEN it means give up,
+ * after BROKEN it changes nothing */
 int hold_client_release(struct hold_client *client, struct vss_error *reterr);
 
 /* hold_client_process() - take one event, without waiting.
