@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+"""The manual says what --help says: synopsis and options of each program and verb, no more, no less."""
+import os
+import re
+import subprocess
+import sys
+
+TOP, BUILD = sys.argv[1:3]
+bad = []
+OPTION = re.compile(r'^  (--[a-z-]+(?: [A-Z:-]+)?)  ', re.M)
+COMMON = {'--json', '--quiet', '--config DIR', '--help', '--version'}
+
+
+def help_of(*command):
+    r = subprocess.run(command, text=True, capture_output=True, check=False)
+    if r.returncode != 0:
+        bad.append(f'{" ".join(command)} exits {r.returncode}')
+    for line in r.stdout.splitlines():
+        if len(line) > 100:
+            bad.append(f'{" ".join(command)}: a line is longer than 100 columns: {line}')
+    return r.stdout
+
+
+def section(page, title):
+    match = re.search(r'^%s\n[-=~]+\n(.*?)(?=^\S[^\n]*\n[-=~]{3,}\n|\Z)' % re.escape(title), page,
+                      re.S | re.M)
+    return match.group(1) if match else None
+
+
+def options_of(text):
+    return set(re.findall(r'^\*?\*?``(--[a-z-]+(?: [A-Z:-]+)?)``', text, re.M))
+
+
+def compare(what, help_text, page_text, ignore):
+    if page_text is None:
+        bad.append(f'{what}: no section in the manual')
+        return
+    told, written = set(OPTION.findall(help_text)) - ignore, options_of(page_text) - ignore
+    for o in sorted(told ^ written):
+        bad.append(f'{what}: option {o} is only in {"--help" if o in told else "the manual"}')
+    synopsis = help_text.splitlines()[0] if help_text else ''
+    flat = ' '.join(page_text.replace('*', '').replace('`', '').split())
+    if synopsis and synopsis not in flat:
+        bad.append(f'{what}: synopsis "{synopsis}" is not in the manual')
+
+
+page = open(os.path.join(TOP, 'man/vssctl.8.rst'), encoding='utf-8').read()
+vssctl = os.path.join(BUILD, 'vssctl')
+verbs = re.findall(r'^  ([a-z]+) +[A-Z]', help_of(vssctl, '--help'), re.M)
+if not verbs:
+    bad.append('vssctl --help names no verbs')
+for verb in verbs:
+    compare(f'vssctl {verb}', help_of(vssctl, verb, '--help'), section(page, f'vssctl {verb}'), COMMON)
+for program in ('vssd', 'vss-host', 'vss-hold', 'vss-probe'):
+    path = os.path.join(TOP, f'man/{program}.8.rst')
+    if not os.path.exists(path):
+        bad.append(f'{program}: no manual page')
+        continue
+    compare(program, help_of(os.path.join(BUILD, program), '--help'),
+            open(path, encoding='utf-8').read(), set())
+print('\n'.join(bad) or f'{len(verbs)} verbs and 4 programs: the manual and --help agree')
+sys.exit(1 if bad else 0)
