@@ -218,6 +218,39 @@ const char *vss_wm_dependency_get_component_name(const struct vss_wm_dependency 
 /** vss_filespec_matches() - M-48: does a name fit a file specification */
 bool vss_filespec_matches(const char *filespec, const char *name);
 
+/* ---- backup types (incremental-differential sections 4 and 5) ---- */
+
+/** vss_effective_backup_type() - what a requested type means for a writer (I-66..I-71)
+ * @requested: enum vss_backup_type; @schema: enum vss_backup_schema, or-ed */
+uint32_t vss_effective_backup_type(uint32_t requested, uint32_t schema);
+
+/** vss_file_set_is_required() - must a file set with this mask be in the backup? (B(t), I-83) */
+bool vss_file_set_is_required(uint32_t mask, uint32_t effective_type);
+
+/** vss_file_set_needs_snapshot() - must it be read from the shadow copy? (S(t), I-84) */
+bool vss_file_set_needs_snapshot(uint32_t mask, uint32_t effective_type);
+
+/* ---- a stored Backup Components Document, to look at; read-only ---- */
+
+struct vss_stored_backup_components;
+
+/** vss_stored_backup_components_load() - from the text that was saved with a backup
+ *
+ * Return: 0, VSS_E_INVALID_XML_DOCUMENT with line and words, -ENOMEM */
+int vss_stored_backup_components_load(const char *xml, size_t size,
+                                      struct vss_stored_backup_components **ret,
+                                      struct vss_error *reterr);
+struct vss_stored_backup_components *
+vss_stored_backup_components_free(struct vss_stored_backup_components *stored);
+size_t vss_stored_backup_components_get_writer_count(struct vss_stored_backup_components *stored);
+struct vss_writer_components *
+vss_stored_backup_components_get_writer(struct vss_stored_backup_components *stored, size_t index);
+
+/** vss_stored_backup_components_find() - by class id, type, path and name; NULL when not there */
+const struct vss_component *
+vss_stored_backup_components_find(struct vss_stored_backup_components *stored,
+                                  const struct vss_component_key *key);
+
 /* ---- selectability (selectability.md); a requester's help before AddComponent ---- */
 
 /** enum vss_component_kind - L-6..L-9 */

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * job-copy.c - from finished shadow copies to a finished operation in the set: every item of the
+ * plan, then the documents that make it restorable (D-3).
+ */
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <string.h>
+
+#include "backup/job.h"
+#include "base/cleanup.h"
+
+static int declare_components(struct job *job, struct vss_error *reterr) {
+        int r = 0;
+
+        if (job->has_own_base)
+                r = op_set_base(job->operation, 0, &job->own_base, job->sets, reterr);
+        for (size_t i = 0; r >= 0 && i < job->component_count; i++) {
+                struct job_component *c = &job->components[i];
+                struct component_key key = job_engine_key(job, c);
+
+                r = op_add_component(job->operation, &key, &c->index, reterr);
+                if (r >= 0 && c->has_base)
+                        r = op_set_base(job->operation, c->index, &c->base, job->sets, reterr);
+                if (r >= 0 && c->failed)
+                        r = op_component_failed(job->operation, c->index,
+                                                "the writer failed before the copy");
+        }
+        return r;
+}
+
+static struct job_component *component_of_item(struct job *job, const struct plan_item *item) {
+        size_t defining =
+                job->selection.writers[item->writer].components[item->component].defining;
+
+        for (size_t i = 0; i < job->component_count; i++)
+                if (job->components[i].writer == item->writer &&
+                    job->components[i].component == defining)
+                        return &job->components[i];
+        return NULL;
+}
+
+static int run_item(struct job *job, const struct plan_item *item, struct vss_error *reterr) {
+        _cleanup_error_ struct vss_error words = VSS_ERROR_INIT;
+        struct job_component *c;
+        int r;
+
+        if (item->decision == DECIDE_SKIP)
+                return 0;
+        if (item->writer == PLAN_OWN)
+                return job_run_item(job, item, 0, reterr);
+        c = component_of_item(job, item);
+        if (!c || c->failed)
+                return 0;
+        r = job_run_item(job, item, c->index, &words);
+        /* one bad item fails its component, a full or broken store fails the backup */
+        if (r == E_INVALIDARG || r == VSS_E_WRITERERROR_INCONSISTENTSNAPSHOT || r == -ENOENT) {
+                c->failed = true;
+                if (job->watch->trouble)
+                        job->watch->trouble(job->watch->userdata, c->key.name, item->path, r,
+                                            vss_error_message(&words));
+                return op_component_failed(job->operation, c->index, vss_error_message(&words));
+        }
+        if (r < 0)
+                vss_error_move(reterr, &words);
+        return r;
+}
+
+/* ---- documents ---- */
+
+static int put_writer_document(struct job *job, const struct chosen_writer *writer,
+                               struct vss_error *reterr) {
+        char class[VSS_ID_TEXT_SIZE], instance[VSS_ID_TEXT_SIZE];
+        _cleanup_free_ char *xml = NULL, *name = NULL;
+        size_t size;
+        int r = vss_examine_writer_metadata_save_as_xml(writer->metadata, &xml, &size, reterr);
+
+        if (r < 0)
+                return r;
+        if (asprintf(&name, "writers/%s-%s.xml", vss_id_format(&writer->identity.writer_id, class),
+                     vss_id_format(&writer->instance_id, instance)) < 0) {
+                name = NULL;
+                return -ENOMEM;
+        }
+        return op_put_document(job->operation, name, xml, size, reterr);
+}
+
+static int put_documents(struct job *job, struct vss_error *reterr) {
+        _cleanup_free_ char *xml = NULL, *request = request_format(job->request->what);
+        size_t size;
+        int r;
+
+        if (!request)
+                return -ENOMEM;
+        r = vss_backup_components_save_as_xml(job->bc, &xml, &size, reterr);
+        if (r >= 0)
+                r = op_put_document(job->operation, "backup-components.xml", xml, size, reterr);
+        if (r >= 0)
+                r = op_put_document(job->operation, REQUEST_DOCUMENT, request, strlen(request),
+                                    reterr);
+        for (size_t i = 0; r >= 0 && i < job->selection.writer_count; i++)
+                if (job->selection.writers[i].participates)
+                        r = put_writer_document(job, &job->selection.writers[i], reterr);
+        return r;
+}
+
+/* B-17: told before the documents are saved, so that the results are inside */
+static int report_success(struct job *job, struct vss_error *reterr) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < job->component_count; i++) {
+                const struct job_component *c = &job->components[i];
+
+                r = vss_backup_components_set_backup_succeeded(
+                        job->bc, &job->selection.writers[c->writer].instance_id, &c->key,
+                        !c->failed, reterr);
+        }
+        return r;
+}
+
+int job_copy(struct job *job, struct set_writer *set, struct vss_error *reterr) {
+        int r = op_begin(set, job->type, &job->operation, reterr);
+
+        if (r >= 0)
+                r = declare_components(job, reterr);
+        /* B-141: writer by writer, component by component; own paths come last in the plan */
+        for (size_t i = 0; r >= 0 && i < job->plan.count; i++)
+                r = run_item(job, &job->plan.items[i], reterr);
+        if (r >= 0)
+                r = op_end(job->operation, reterr);
+        if (r >= 0)
+                r = report_success(job, reterr);
+        if (r >= 0)
+                r = put_documents(job, reterr);
+        job_tell_notes(job);
+        return r;
+}

@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * job.c - an operation up to its shadow copies: who takes part, on what base, and the calls to the
+ * service in the order of backup-protocol B-1 to B-21.
+ */
+#define _GNU_SOURCE
+#include "backup/job.h"
+
+#include <string.h>
+
+#include "base/array.h"
+#include "base/cleanup.h"
+
+void job_tell_notes(struct job *job) {
+        for (; job->notes_told < job->selection.note_count; job->notes_told++)
+                if (job->watch->note)
+                        job->watch->note(job->watch->userdata,
+                                         job->selection.notes[job->notes_told]);
+}
+
+struct component_key job_engine_key(const struct job *job, const struct job_component *component) {
+        const struct chosen_writer *w = &job->selection.writers[component->writer];
+        const struct vss_component_key *key = &component->key;
+
+        return (struct component_key){
+                .writer_id = key->writer_id,
+                .instance_name = w->identity.instance_name ? w->identity.instance_name : "",
+                .type = key->type,
+                .logical_path = key->logical_path ? key->logical_path : "",
+                .name = key->name,
+        };
+}
+
+static bool needs_base(uint32_t type) {
+        return type == VSS_BT_INCREMENTAL || type == VSS_BT_DIFFERENTIAL || type == VSS_BT_LOG;
+}
+
+/* ---- which operation a writer belongs to (I-76) ---- */
+
+/* writer_has_bases() - a writer goes as a whole: its required components must be together (L-33).
+ * A writer whose effective type is FULL needs none (I-67..I-69). */
+static bool writer_has_bases(const struct job *job, size_t writer) {
+        const struct chosen_writer *w = &job->selection.writers[writer];
+        uint32_t effective = vss_effective_backup_type(job->request->type, w->schema);
+
+        if (!needs_base(effective))
+                return true;
+        for (size_t i = 0; i < w->component_count; i++) {
+                const struct job_component c = { .writer = writer,
+                                                 .component = i,
+                                                 .key = component_key(w, &w->components[i]) };
+                struct component_key key = job_engine_key(job, &c);
+                struct set_place base;
+
+                if (w->components[i].explicit_ &&
+                    (!job->sets || catalogue_base(job->sets, &key, effective, &base) < 0))
+                        return false;
+        }
+        return true;
+}
+
+static void leave_out_writer(struct chosen_writer *writer) {
+        for (size_t i = 0; i < writer->component_count; i++)
+                writer->components[i].explicit_ = writer->components[i].included = false;
+        writer->participates = false;
+}
+
+/* same_request() - own paths can only build on an image of the same paths */
+static bool same_request(const struct job *job, const struct set_place *base) {
+        _cleanup_free_ char *text = NULL;
+        struct request earlier;
+        bool same;
+        size_t size;
+
+        if (store_read_document(job->store, base->set, base->operation, REQUEST_DOCUMENT, &text,
+                                &size, NULL) < 0 ||
+            request_parse(text, &earlier, NULL) < 0)
+                return false;
+        same = request_same_list(earlier.paths, job->request->what->paths);
+        request_done(&earlier);
+        return same;
+}
+
+static bool find_own_base(struct job *job) {
+        static const struct component_key own = { .instance_name = "", .logical_path = "",
+                                                  .name = "" };
+
+        if (!job->sets || !job->store ||
+            catalogue_base(job->sets, &own, job->request->type, &job->own_base) < 0)
+                return false;
+        if (!same_request(job, &job->own_base)) {
+                if (!job->fallback)
+                        selection_note(&job->selection,
+                                       "the paths differ from those of the last backup: they are "
+                                       "saved in full");
+                return false;
+        }
+        return true;
+}
+
+static int collect_components(struct job *job) {
+        size_t capacity = 0;
+
+        for (size_t i = 0; i < job->selection.writer_count; i++) {
+                const struct chosen_writer *w = &job->selection.writers[i];
+                uint32_t effective = vss_effective_backup_type(job->type, w->schema);
+
+                for (size_t k = 0; k < w->component_count; k++) {
+                        struct job_component *c;
+                        struct component_key key;
+
+                        if (!w->components[k].explicit_)
+                                continue;
+                        if (ARRAY_RESERVE(&job->components, job->component_count, &capacity) < 0)
+                                return -ENOMEM;
+                        c = &job->components[job->component_count++];
+                        *c = (struct job_component){ .writer = i,
+                                                     .component = k,
+                                                     .key = component_key(w, &w->components[k]) };
+                        key = job_engine_key(job, c);
+                        c->has_base = needs_base(effective) && job->sets &&
+                                      catalogue_base(job->sets, &key, effective, &c->base) >= 0;
+                }
+        }
+        return 0;
+}
+
+/* divide() - keep what belongs to this operation; say whether the other one is needed */
+static int divide(struct job *job, bool *ret_other) {
+        bool by_history = needs_base(job->request->type);
+        bool wants_own = job->request->what->paths[0] != NULL;
+        bool own_ready = !by_history || find_own_base(job);
+
+        *ret_other = false;
+        for (size_t i = 0; i < job->selection.writer_count; i++) {
+                struct chosen_writer *w = &job->selection.writers[i];
+
+                if (!w->participates || writer_has_bases(job, i) != job->fallback)
+                        continue;
+                if (!job->fallback)
+                        selection_note(&job->selection,
+                                       "writer '%s' has no backup to build on: its components get "
+                                       "a full backup",
+                                       w->identity.name);
+                *ret_other = true;
+                leave_out_writer(w);
+        }
+        job->own_paths = wants_own && own_ready != job->fallback;
+        if (wants_own && !job->own_paths)
+                *ret_other = true;
+        job->has_own_base = job->own_paths && by_history && !job->fallback;
+        return collect_components(job);
+}
+
+static int gather(struct job *job, struct vss_error *reterr) {
+        const struct vss_connection how = { .config_dir = job->request->config_dir,
+                                            .embedded = job->request->config_dir ? 1 : 0 };
+        struct vss_async *async;
+        int r = vss_backup_components_create(&how, &job->bc, reterr);
+
+        if (r < 0)
+                return r;
+        if (job->watch->phase)
+                vss_backup_components_set_progress(job->bc, job->watch->phase,
+                                                   job->watch->userdata);
+        r = vss_backup_components_initialize_for_backup(job->bc, NULL, reterr);
+        if (r >= 0)
+                r = vss_backup_components_set_context(job->bc, VSS_CTX_BACKUP, reterr);
+        if (r >= 0)
+                r = vss_backup_components_set_backup_state(job->bc, true, false, job->type, true,
+                                                           reterr);
+        if (r >= 0)
+                r = vss_backup_components_gather_writer_metadata(job->bc, &async, reterr);
+        return r < 0 ? r : vss_async_finish(async, reterr);
+}
+
+int job_open(struct job *job, bool *ret_other, struct vss_error *reterr) {
+        const struct selection_request wanted = {
+                .paths = (const char *const *)job->request->what->paths,
+                .components = (const char *const *)job->request->what->components,
+                .all_components = job->request->what->all_components,
+        };
+        int r = gather(job, reterr);
+
+        if (r >= 0)
+                r = selection_make(job->bc, &wanted, &job->selection, reterr);
+        if (r >= 0)
+                r = divide(job, ret_other);
+        return r;
+}
+
+bool job_is_empty(const struct job *job) {
+        return job->component_count == 0 && !job->own_paths;
+}
+
+int job_plan(struct job *job, struct vss_error *reterr) {
+        const char *const *paths = (const char *const *)job->request->what->paths;
+        int r = plan_make(&job->selection, job->own_paths ? paths : NULL, job->type, &job->plan);
+
+        if (r >= 0)
+                r = volumes_collect(job->bc, &job->plan, &job->selection, &job->volumes, reterr);
+        job_tell_notes(job);
+        return r;
+}
+
+/* ---- the session ---- */
+
+/* stamp_of_base() - the backup stamp that the writer left in the base's document, or NULL */
+static int stamp_of_base(const struct job *job, const struct job_component *c, char **ret,
+                         struct vss_error *reterr) {
+        struct vss_stored_backup_components *stored;
+        _cleanup_free_ char *xml = NULL;
+        const struct vss_component *component;
+        const char *stamp;
+        size_t size;
+        int r = store_read_document(job->store, c->base.set, c->base.operation,
+                                    "backup-components.xml", &xml, &size, reterr);
+
+        if (r >= 0)
+                r = vss_stored_backup_components_load(xml, size, &stored, reterr);
+        if (r < 0)
+                return vss_wrap(reterr, r, "the documents of backup '%s'", c->base.set->folder);
+        component = vss_stored_backup_components_find(stored, &c->key);
+        stamp = component ? vss_component_get_backup_stamp(component) : NULL;
+        *ret = stamp ? strdup(stamp) : NULL;
+        vss_stored_backup_components_free(stored);
+        return stamp && !*ret ? -ENOMEM : 0;
+}
+
+static int add_component(struct job *job, struct job_component *c, struct vss_error *reterr) {
+        const struct chosen_writer *w = &job->selection.writers[c->writer];
+        _cleanup_free_ char *stamp = NULL;
+        int r = vss_backup_components_add_component(job->bc, &w->instance_id, &c->key, reterr);
+
+        if (r >= 0 && c->has_base)
+                r = stamp_of_base(job, c, &stamp, reterr);
+        if (r >= 0 && stamp) /* I-151 */
+                r = vss_backup_components_set_previous_backup_stamp(job->bc, &c->key, stamp,
+                                                                    reterr);
+        return r < 0 ? vss_wrap(reterr, r, "component '%s' of writer '%s'",
+                                w->components[c->component].full_path, w->identity.name) :
+                       0;
+}
+
+static bool writer_failed(const struct vss_writer_status *status) {
+        return status->failure != S_OK &&
+               status->failure != (int32_t)VSS_E_WRITERERROR_PARTIAL_FAILURE;
+}
+
+static void fail_components_of(struct job *job, const struct vss_writer_status *status) {
+        for (size_t i = 0; i < job->component_count; i++) {
+                struct job_component *c = &job->components[i];
+                const struct chosen_writer *w = &job->selection.writers[c->writer];
+
+                if (!vss_id_equal(&w->instance_id, &status->instance_id) || c->failed)
+                        continue;
+                c->failed = true;
+                selection_note(&job->selection, "component '%s' of writer '%s' is not saved: %s",
+                               w->components[c->component].full_path, w->identity.name,
+                               status->message && *status->message ?
+                                       status->message :
+                                       vss_error_text(status->failure));
+        }
+}
+
+/* check_writers() - B-13, B-15: a veto spoils that writer's components and nobody else's (B-116) */
+static int check_writers(struct job *job, struct vss_error *reterr) {
+        struct vss_async *async;
+        size_t count = 0;
+        int r = vss_backup_components_gather_writer_status(job->bc, &async, reterr);
+
+        if (r >= 0)
+                r = vss_async_finish(async, reterr);
+        if (r >= 0)
+                r = vss_backup_components_get_writer_status_count(job->bc, &count, reterr);
+        for (size_t i = 0; r >= 0 && i < count; i++) {
+                struct vss_writer_status status;
+
+                r = vss_backup_components_get_writer_status(job->bc, i, &status, reterr);
+                if (r < 0)
+                        break;
+                if (status.failure != S_OK && job->watch->writer)
+                        job->watch->writer(job->watch->userdata, &status);
+                if (writer_failed(&status))
+                        fail_components_of(job, &status);
+        }
+        (void)vss_backup_components_free_writer_status(job->bc, NULL);
+        return r;
+}
+
+static struct job_component *component_of(struct job *job, const struct vss_id *instance,
+                                          const struct vss_component *component) {
+        const char *path = vss_component_get_logical_path(component);
+
+        for (size_t i = 0; i < job->component_count; i++) {
+                struct job_component *c = &job->components[i];
+                const char *mine = c->key.logical_path;
+
+                if (vss_id_equal(&job->selection.writers[c->writer].instance_id, instance) &&
+                    strcmp(c->key.name, vss_component_get_component_name(component)) == 0 &&
+                    strcmp(mine ? mine : "", path ? path : "") == 0)
+                        return c;
+        }
+        return NULL;
+}
+
+/* read_failures() - B-85: the writer goes on, the component named does not */
+static void read_failures(struct job *job, const struct vss_id *instance,
+                          struct vss_writer_components *components) {
+        size_t count = vss_writer_components_get_component_count(components);
+
+        for (size_t i = 0; i < count; i++) {
+                struct vss_component *component = vss_writer_components_get_component(components, i);
+                struct job_component *c = component_of(job, instance, component);
+                const char *message;
+                int32_t failure, application;
+
+                (void)vss_component_get_failure(component, &failure, &application, &message);
+                if (!c || failure == S_OK || c->failed)
+                        continue;
+                c->failed = true;
+                selection_note(&job->selection, "component '%s' is not saved: %s",
+                               vss_component_get_component_name(component),
+                               message ? message : vss_error_text(failure));
+        }
+}
+
+static ssize_t writer_of_instance(const struct job *job, const struct vss_id *instance) {
+        for (size_t i = 0; i < job->selection.writer_count; i++)
+                if (vss_id_equal(&job->selection.writers[i].instance_id, instance))
+                        return (ssize_t)i;
+        return -1;
+}
+
+/* read_entries() - I-110: what the writers said is complete now */
+static int read_entries(struct job *job, struct vss_error *reterr) {
+        size_t count;
+        int r = vss_backup_components_get_writer_components_count(job->bc, &count, reterr);
+
+        for (size_t i = 0; r >= 0 && i < count; i++) {
+                struct vss_writer_components *components;
+                struct vss_id instance, writer_id;
+                ssize_t writer;
+
+                r = vss_backup_components_get_writer_components(job->bc, i, &components, reterr);
+                if (r < 0)
+                        break;
+                vss_writer_components_get_writer_info(components, &instance, &writer_id);
+                writer = writer_of_instance(job, &instance);
+                if (writer < 0)
+                        continue;
+                read_failures(job, &instance, components);
+                r = plan_add_entries(&job->plan, (size_t)writer, components, &job->selection,
+                                     reterr);
+        }
+        return r;
+}
+
+static int finish(int r, struct vss_async *async, struct vss_error *reterr) {
+        return r < 0 ? r : vss_async_finish(async, reterr);
+}
+
+static int make_copies(struct job *job, struct vss_error *reterr) {
+        struct vss_async *async = NULL;
+        int r = vss_backup_components_prepare_for_backup(job->bc, &async, reterr);
+
+        r = finish(r, async, reterr);
+        if (r < 0)
+                return vss_wrap(reterr, r, "preparing the writers");
+        r = check_writers(job, reterr);
+        if (r >= 0)
+                r = vss_backup_components_do_snapshot_set(job->bc, &async, reterr);
+        r = finish(r, async, reterr);
+        if (r < 0)
+                return vss_wrap(reterr, r, "making the shadow copies");
+        r = check_writers(job, reterr);
+        if (r >= 0)
+                r = vss_backup_components_get_set_timing(job->bc, &job->freeze_us, &job->hold_us,
+                                                         reterr);
+        return r;
+}
+
+int job_snapshot(struct job *job, struct vss_error *reterr) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < job->component_count; i++)
+                r = add_component(job, &job->components[i], reterr);
+        if (r >= 0)
+                r = vss_backup_components_start_snapshot_set(job->bc, &job->set_id, reterr);
+        if (r >= 0)
+                r = volumes_add_to_set(job->bc, &job->volumes, job->request->provider, reterr);
+        if (r >= 0)
+                r = make_copies(job, reterr);
+        if (r < 0) {
+                /* B-135: the writers hear of it; what failed first is what the user reads */
+                (void)vss_backup_components_abort_backup(job->bc, NULL);
+                job_tell_notes(job);
+                return r;
+        }
+        r = read_entries(job, reterr);
+        if (r >= 0)
+                r = volumes_open_copies(job->bc, &job->volumes, reterr);
+        job_tell_notes(job);
+        return r;
+}
+
+int job_complete(struct job *job, struct vss_error *reterr) {
+        struct vss_async *async = NULL;
+        int r = vss_backup_components_backup_complete(job->bc, &async, reterr);
+
+        r = finish(r, async, reterr);
+        if (r >= 0)
+                r = check_writers(job, reterr);
+        job_tell_notes(job);
+        return r;
+}
+
+void job_close(struct job *job) {
+        plan_done(&job->plan);
+        volumes_done(&job->volumes); /* before the release: a copy in use is not deleted */
+        selection_done(&job->selection);
+        free(job->components);
+        job->components = NULL;
+        job->component_count = 0;
+        job->bc = vss_backup_components_free(job->bc);
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * run.c - see run.h: the order of things over one or two operations.
+ */
+#define _GNU_SOURCE
+#include "backup/run.h"
+
+#include <string.h>
+
+#include "backup/job.h"
+#include "base/cleanup.h"
+#include "base/file.h"
+
+DEFINE_CLEANUP(struct store *, store_close)
+
+struct run {
+        struct job jobs[2]; /* the type asked for, and the FULL beside it */
+        size_t count;
+};
+
+static void run_done(struct run *run) {
+        for (size_t i = 0; i < run->count; i++)
+                job_close(&run->jobs[i]);
+}
+
+static struct job *add_job(struct run *run, const struct backup_request *request,
+                           const struct backup_watch *watch, struct store *store,
+                           const struct set_list *sets) {
+        struct job *job = &run->jobs[run->count];
+
+        *job = (struct job){ .request = request, .watch = watch, .store = store, .sets = sets,
+                             .fallback = run->count > 0 };
+        job->type = job->fallback ? (uint32_t)VSS_BT_FULL : request->type;
+        run->count++;
+        return job;
+}
+
+/* open_jobs() - the first operation; when it is empty or leaves something over, the second */
+static int open_jobs(struct run *run, const struct backup_request *request,
+                     const struct backup_watch *watch, struct store *store,
+                     const struct set_list *sets, struct vss_error *reterr) {
+        struct job *job = add_job(run, request, watch, store, sets);
+        bool other = false, ignored;
+        int r = job_open(job, &other, reterr);
+
+        if (r >= 0 && !job_is_empty(job))
+                r = job_plan(job, reterr);
+        else if (r >= 0)
+                job_tell_notes(job);
+        if (r < 0 || !other)
+                return r;
+        if (job_is_empty(job)) {
+                job_close(job); /* its session would only wait */
+                *job = (struct job){ 0 };
+        }
+        job = add_job(run, request, watch, store, sets);
+        r = job_open(job, &ignored, reterr);
+        return r < 0 ? r : job_plan(job, reterr);
+}
+
+static bool is_idle(const struct job *job) {
+        return !job->request || job_is_empty(job);
+}
+
+static int nothing_to_do(const struct run *run, struct vss_error *reterr) {
+        for (size_t i = 0; i < run->count; i++)
+                if (!is_idle(&run->jobs[i]))
+                        return 0;
+        return vss_fail(reterr, E_INVALIDARG,
+                        "there is nothing to back up: name paths or components");
+}
+
+int backup_plan(const struct backup_request *request, const struct backup_watch *watch,
+                struct vss_error *reterr) {
+        _cleanup_(store_closep) struct store *store = NULL;
+        struct set_list sets = { 0 };
+        struct run run = { 0 };
+        int r = store_open(request->store, 0, &store, NULL);
+
+        /* a plan for a store that does not exist yet is a plan without history */
+        r = r < 0 ? 0 : store_list(store, &sets, reterr);
+        if (r >= 0)
+                r = open_jobs(&run, request, watch, store, store ? &sets : NULL, reterr);
+        if (r >= 0)
+                r = nothing_to_do(&run, reterr);
+        for (size_t i = 0; r >= 0 && i < run.count; i++) {
+                const struct job *job = &run.jobs[i];
+
+                for (size_t k = 0; !is_idle(job) && k < job->plan.count; k++)
+                        if (watch->item)
+                                watch->item(watch->userdata, &job->plan, &job->plan.items[k],
+                                            volumes_find(&job->volumes,
+                                                         plan_reads(&job->plan.items[k])));
+        }
+        run_done(&run);
+        set_list_done(&sets);
+        return r;
+}
+
+static int run_jobs(struct run *run, struct set_writer *set, struct vss_error *reterr) {
+        for (size_t i = 0; i < run->count; i++) {
+                struct job *job = &run->jobs[i];
+                int r;
+
+                if (is_idle(job))
+                        continue;
+                r = job_snapshot(job, reterr);
+                if (r >= 0)
+                        r = job_copy(job, set, reterr);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static void describe(const struct run *run, const struct set_info *info,
+                     struct backup_outcome *ret) {
+        for (size_t i = 0; i < run->count; i++) {
+                const struct job *job = &run->jobs[i];
+
+                if (is_idle(job))
+                        continue;
+                ret->operations[ret->operation_count++] = (struct backup_operation_outcome){
+                        .type = job->type,
+                        .freeze_us = job->freeze_us,
+                        .hold_us = job->hold_us,
+                        .volumes = job->volumes.count,
+                };
+                for (size_t k = 0; k < job->component_count; k++)
+                        if (job->components[k].failed)
+                                ret->components_failed++;
+                        else
+                                ret->components_good++;
+                if (job->own_paths && job->own_failed)
+                        ret->components_failed++;
+                else if (job->own_paths)
+                        ret->components_good++;
+        }
+        for (size_t i = 0; i < info->operations_count; i++)
+                for (size_t k = 0; k < info->operations[i].components_count; k++) {
+                        ret->entries += info->operations[i].components[k].entries;
+                        ret->bytes += info->operations[i].components[k].bytes;
+                }
+}
+
+static int complete(struct run *run, const struct backup_watch *watch) {
+        for (size_t i = 0; i < run->count; i++) {
+                _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
+
+                /* the set exists: what fails from here on is told, and takes nothing back */
+                if (!is_idle(&run->jobs[i]) && job_complete(&run->jobs[i], &error) < 0 &&
+                    watch->note)
+                        watch->note(watch->userdata, vss_error_message(&error));
+        }
+        return 0;
+}
+
+/* stored_size() - of a set that was just published */
+static int read_back(struct store *store, struct backup_outcome *ret, struct vss_error *reterr) {
+        struct set_list sets = { 0 };
+        const struct set_info *info;
+        int r = store_list(store, &sets, reterr);
+
+        info = r < 0 ? NULL : set_find_id(&sets, &ret->set_id);
+        if (info) {
+                ret->stored_bytes = info->stored_bytes;
+                ret->folder = strdup(info->folder);
+        }
+        set_list_done(&sets);
+        if (r < 0)
+                return r;
+        return info && ret->folder ? 0 :
+                                     vss_fail(reterr, -EIO,
+                                              "the set that was just published cannot be read "
+                                              "back; verify the store");
+}
+
+static int write_set(struct run *run, const struct backup_request *request,
+                     const struct backup_watch *watch, struct store *store,
+                     struct backup_outcome *ret, struct vss_error *reterr) {
+        const struct set_options options = { .type = request->type, .label = request->label };
+        struct set_writer *set;
+        uint64_t began;
+        int r = set_begin(store, &options, &set, reterr);
+
+        if (r < 0)
+                return r;
+        began = monotonic_us();
+        r = run_jobs(run, set, reterr);
+        if (r < 0) {
+                set_abandon(set);
+                return r;
+        }
+        ret->set_id = set_writer_info(set)->id;
+        describe(run, set_writer_info(set), ret);
+        r = set_publish(set, reterr);
+        if (r < 0)
+                return r;
+        ret->copy_us = monotonic_us() - began;
+        r = complete(run, watch);
+        return r < 0 ? r : read_back(store, ret, reterr);
+}
+
+void backup_outcome_done(struct backup_outcome *outcome) {
+        free(outcome->folder);
+        memset(outcome, 0, sizeof(*outcome));
+}
+
+int backup_run(const struct backup_request *request, const struct backup_watch *watch,
+               struct backup_outcome *ret, struct vss_error *reterr) {
+        _cleanup_(store_closep) struct store *store = NULL;
+        struct backup_outcome outcome = { 0 };
+        struct set_list sets = { 0 };
+        struct run run = { 0 };
+        uint64_t began = monotonic_us();
+        int r = store_open(request->store, STORE_CREATE, &store, reterr);
+
+        if (r >= 0)
+                r = store_lock(store, reterr);
+        if (r >= 0)
+                r = store_list(store, &sets, reterr);
+        if (r >= 0)
+                r = open_jobs(&run, request, watch, store, &sets, reterr);
+        if (r >= 0)
+                r = nothing_to_do(&run, reterr);
+        if (r >= 0)
+                r = write_set(&run, request, watch, store, &outcome, reterr);
+        run_done(&run);
+        set_list_done(&sets);
+        if (r < 0) {
+                backup_outcome_done(&outcome);
+                return r;
+        }
+        outcome.total_us = monotonic_us() - began;
+        *ret = outcome;
+        return 0;
+}

@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * sources.c - an item of the plan as sources for the engine: where the copy is, what is excluded,
+ * and what belongs to somebody else.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <string.h>
+
+#include "backup/job.h"
+#include "base/array.h"
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/ranges.h"
+
+DEFINE_CLEANUP(struct coverage_map *, job_coverage_free)
+
+/* ---- which files belong to components ---- */
+
+struct covered_set {
+        char *path; /* without a separator at its end */
+        const char *filespec;
+        bool recursive;
+};
+
+/* Sorted by path: a file is looked up by its folder and by each folder above. */
+struct coverage_map {
+        struct covered_set *sets;
+        size_t count, capacity;
+};
+
+static char *trimmed(const char *path) {
+        size_t n = strlen(path);
+
+        while (n > 1 && path[n - 1] == '/')
+                n--;
+        return strndup(path, n);
+}
+
+static int cover(void *userdata, const struct vss_wm_filedesc *file) {
+        struct coverage_map *map = userdata;
+        struct covered_set *set;
+
+        if (ARRAY_RESERVE(&map->sets, map->count, &map->capacity) < 0)
+                return -ENOMEM;
+        set = &map->sets[map->count];
+        set->path = trimmed(vss_wm_filedesc_get_path(file));
+        set->filespec = vss_wm_filedesc_get_filespec(file);
+        set->recursive = vss_wm_filedesc_get_recursive(file);
+        if (!set->path)
+                return -ENOMEM;
+        map->count++;
+        return 0;
+}
+
+static int compare_sets(const void *a, const void *b) {
+        return strcmp(((const struct covered_set *)a)->path, ((const struct covered_set *)b)->path);
+}
+
+int job_coverage_new(const struct job *job, struct coverage_map **ret) {
+        _cleanup_(job_coverage_freep) struct coverage_map *map = calloc(1, sizeof(*map));
+
+        if (!map)
+                return -ENOMEM;
+        for (size_t i = 0; i < job->selection.writer_count; i++) {
+                const struct chosen_writer *w = &job->selection.writers[i];
+
+                for (size_t k = 0; k < w->component_count; k++)
+                        if (w->components[k].covered &&
+                            each_file_set(&w->components[k], cover, map) < 0)
+                                return -ENOMEM;
+        }
+        if (map->count)
+                qsort(map->sets, map->count, sizeof(*map->sets), compare_sets);
+        *ret = take(map);
+        return 0;
+}
+
+struct coverage_map *job_coverage_free(struct coverage_map *map) {
+        if (!map)
+                return NULL;
+        for (size_t i = 0; i < map->count; i++)
+                free(map->sets[i].path);
+        free(map->sets);
+        free(map);
+        return NULL;
+}
+
+/* first_set() - index of the first set of the folder path[0..length), or the count */
+static size_t first_set(const struct coverage_map *map, const char *path, size_t length) {
+        size_t low = 0, high = map->count;
+
+        while (low < high) {
+                size_t middle = (low + high) / 2;
+                const char *p = map->sets[middle].path;
+                int order = strncmp(p, path, length);
+
+                if (order < 0)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return low;
+}
+
+static bool folder_covers(const struct coverage_map *map, const char *path, size_t length,
+                          const char *name, bool must_recurse) {
+        for (size_t i = first_set(map, path, length); i < map->count; i++) {
+                const struct covered_set *set = &map->sets[i];
+
+                if (strncmp(set->path, path, length) != 0)
+                        return false;
+                if (set->path[length] == '\0' && (set->recursive || !must_recurse) &&
+                    vss_filespec_matches(set->filespec, name))
+                        return true;
+        }
+        return false;
+}
+
+/* is_covered() - a file that fits a component's file set; a folder below a recursive set that
+ * takes every name */
+static bool is_covered(const struct coverage_map *map, const char *path, bool is_directory) {
+        const char *slash = strrchr(path, '/');
+        const char *name = is_directory ? "*" : slash + 1;
+        bool direct = true;
+
+        if (map->count == 0)
+                return false;
+        for (size_t n = (size_t)(slash - path);; direct = false) {
+                if (folder_covers(map, path, n ? n : 1, name, is_directory || !direct))
+                        return true;
+                if (n == 0)
+                        return false;
+                while (n > 0 && path[--n] != '/')
+                        ;
+        }
+}
+
+/* ---- what the engine asks about each name ---- */
+
+struct deciding {
+        const struct job *job;
+        const struct plan_item *item;
+        const struct coverage_map *map; /* own paths */
+        const char *volume; /* mount point of the volume that is read */
+};
+
+/* excluded_by() - an exclusion: "/folder/pattern" names what lies there and below; a pattern
+ * without a separator fits a name anywhere */
+static bool excluded_by(const char *exclusion, const char *path) {
+        const char *last = strrchr(exclusion, '/');
+        const char *name = strrchr(path, '/') + 1;
+        size_t folder;
+
+        if (!last)
+                return vss_filespec_matches(exclusion, name);
+        folder = (size_t)(last - exclusion);
+        return strncmp(path, exclusion, folder) == 0 && path[folder] == '/' &&
+               strchr(path + folder + 1, '/') == NULL &&
+               vss_filespec_matches(last + 1, path + folder + 1);
+}
+
+static enum source_verdict decide_own(const struct deciding *d, const char *path,
+                                      bool is_directory) {
+        const struct job *job = d->job;
+
+        if (path_is_below(path, job->request->store))
+                return SOURCE_LEAVE_OUT; /* a backup never contains itself */
+        for (char *const *e = job->request->what->excludes; *e; e++)
+                if (excluded_by(*e, path))
+                        return SOURCE_LEAVE_OUT;
+        return is_covered(d->map, path, is_directory) ? SOURCE_ELSEWHERE : SOURCE_TAKE;
+}
+
+/* B-146, I-134, I-135: the writer's exclusions win over its own file sets and entries; B-47 by
+ * the original path */
+static bool writer_excludes(const struct chosen_writer *writer, const char *path) {
+        const char *name = strrchr(path, '/') + 1;
+        size_t count, folder = (size_t)(name - path) - 1;
+
+        vss_examine_writer_metadata_get_file_counts(writer->metadata, NULL, &count, NULL);
+        for (size_t i = 0; i < count; i++) {
+                const struct vss_wm_filedesc *e =
+                        vss_examine_writer_metadata_get_exclude_file(writer->metadata, i);
+                _cleanup_free_ char *base = trimmed(vss_wm_filedesc_get_path(e));
+                bool inside;
+
+                if (!base)
+                        continue;
+                inside = vss_wm_filedesc_get_recursive(e) ?
+                                 path_is_below(path, base) && strcmp(path, base) != 0 :
+                                 strlen(base) == folder && strncmp(base, path, folder) == 0;
+                if (inside && vss_filespec_matches(vss_wm_filedesc_get_filespec(e), name))
+                        return true;
+        }
+        return false;
+}
+
+/* taken_in_parts() - a partial file is not copied by the file set around it (I-127) */
+static bool taken_in_parts(const struct deciding *d, const char *path) {
+        const struct plan *plan = &d->job->plan;
+        const char *name = strrchr(path, '/') + 1;
+        size_t folder = (size_t)(name - path) - 1;
+
+        for (size_t i = 0; i < plan->count; i++) {
+                const struct plan_item *item = &plan->items[i];
+                size_t n = strlen(item->path);
+
+                while (n > 1 && item->path[n - 1] == '/')
+                        n--;
+                if (item->decision == DECIDE_RANGES && item->writer == d->item->writer &&
+                    n == folder && strncmp(item->path, path, n) == 0 &&
+                    strcmp(item->filespec, name) == 0)
+                        return true;
+        }
+        return false;
+}
+
+static bool is_other_volume(const struct deciding *d, const char *path) {
+        const struct used_volumes *volumes = &d->job->volumes;
+
+        for (size_t i = 0; i < volumes->count; i++)
+                if (strcmp(volumes->items[i].mount_point, path) == 0 &&
+                    strcmp(d->volume, path) != 0)
+                        return true;
+        return false;
+}
+
+static enum source_verdict decide(void *userdata, const char *path, bool is_directory) {
+        const struct deciding *d = userdata;
+
+        if (is_directory && is_other_volume(d, path))
+                return SOURCE_ELSEWHERE;
+        if (d->item->writer == PLAN_OWN)
+                return decide_own(d, path, is_directory);
+        if (writer_excludes(&d->job->selection.writers[d->item->writer], path))
+                return is_directory ? SOURCE_TAKE : SOURCE_LEAVE_OUT;
+        if (!is_directory && d->item->decision != DECIDE_RANGES && taken_in_parts(d, path))
+                return SOURCE_ELSEWHERE;
+        return SOURCE_TAKE;
+}
+
+/* ---- running an item ---- */
+
+struct watching {
+        struct job *job;
+        const struct plan_item *item;
+};
+
+static int watch_progress(void *userdata, uint64_t entries, uint64_t bytes, const char *path) {
+        const struct watching *w = userdata;
+
+        return w->job->watch->progress ?
+                       w->job->watch->progress(w->job->watch->userdata, entries, bytes, path) :
+                       0;
+}
+
+static void mark_failed(struct job *job, uint32_t component) {
+        if (component == 0)
+                job->own_failed = true;
+        for (size_t i = 0; i < job->component_count; i++)
+                if (component && job->components[i].index == component)
+                        job->components[i].failed = true;
+}
+
+static void watch_trouble(void *userdata, uint32_t component, const char *path, int code,
+                          const char *words) {
+        const struct watching *w = userdata;
+        const struct plan_item *item = w->item;
+        const char *name = item->writer == PLAN_OWN ?
+                                   "" :
+                                   w->job->selection.writers[item->writer]
+                                           .components[item->component]
+                                           .full_path;
+
+        mark_failed(w->job, component);
+        if (w->job->watch->trouble)
+                w->job->watch->trouble(w->job->watch->userdata, name, path, code, words);
+}
+
+static int read_ranges(const struct plan_item *item, struct ranges *ret, struct vss_error *reterr) {
+        for (size_t i = 0; i < item->ranges_count; i++) {
+                const char *file;
+                int r = ranges_parse(item->ranges[i], ret, &file, reterr);
+
+                if (r >= 0 && file) /* I-128: from the running system */
+                        r = ranges_read_file(AT_FDCWD, file, ret, reterr);
+                if (r < 0)
+                        return r;
+        }
+        ranges_normalize(ret);
+        return 0;
+}
+
+static enum source_pick pick_of(enum decision decision) {
+        switch (decision) {
+        case DECIDE_COMPARE:
+                return SOURCE_COMPARE;
+        case DECIDE_SINCE:
+                return SOURCE_SINCE;
+        case DECIDE_RANGES:
+                return SOURCE_RANGES;
+        case DECIDE_WHOLE:
+        case DECIDE_SKIP:
+        case DECIDE_MAX:
+                break;
+        }
+        return SOURCE_WHOLE;
+}
+
+static int run_source(struct job *job, const struct plan_item *item, struct source *source,
+                      struct deciding *deciding, struct vss_error *reterr) {
+        struct watching watching = { job, item };
+        const struct engine_watch watch = { &watching, watch_progress, watch_trouble };
+        struct ranges ranges = { 0 };
+        int r = 0;
+
+        source->pick = pick_of(item->decision);
+        source->since = item->since;
+        source->may_be_absent = !item->must_exist;
+        source->decide = decide;
+        source->userdata = deciding;
+        if (item->decision == DECIDE_RANGES) {
+                r = read_ranges(item, &ranges, reterr);
+                /* same two fields; the engine knows nothing of ranges as text */
+                source->ranges = (const struct byte_range *)(const void *)ranges.items;
+                source->ranges_count = ranges.count;
+        }
+        if (r >= 0)
+                r = op_run(job->operation, source, &watch, reterr);
+        ranges_done(&ranges);
+        return r;
+}
+
+static const char *below(const char *path, const char *ancestor) {
+        const char *p = path + strlen(ancestor);
+
+        while (*p == '/')
+                p++;
+        return p;
+}
+
+static bool copy_has(const struct used_volume *volume, const char *path) {
+        for (size_t i = 0; i < volume->path_count; i++)
+                if (path_is_below(path, volume->paths[i]))
+                        return true;
+        return false;
+}
+
+static int run_on_original(struct job *job, const struct plan_item *item, uint32_t component,
+                           struct vss_error *reterr) {
+        _cleanup_close_ int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        struct deciding deciding = { .job = job, .item = item, .volume = "" };
+        struct source source = { .component = component, .path = item->path, .root_fd = root,
+                                 .filespec = item->filespec, .recursive = item->recursive,
+                                 .follow = true, .names_only_change_with_ctime = true };
+
+        if (root < 0)
+                return -errno;
+        source.read_path = below(plan_reads(item), "/");
+        return run_source(job, item, &source, &deciding, reterr);
+}
+
+/* run_nested() - the volumes mounted or nested below a recursive item (B-151) */
+static int run_nested(struct job *job, const struct plan_item *item, struct deciding *deciding,
+                      uint32_t component, struct vss_error *reterr) {
+        const char *top = plan_reads(item);
+
+        for (size_t i = 0; item->recursive && i < job->volumes.count; i++) {
+                const struct used_volume *v = &job->volumes.items[i];
+                _cleanup_free_ char *path = NULL;
+                struct source source = { .component = component, .root_fd = v->copy_fd,
+                                         .read_path = "", .filespec = item->filespec,
+                                         .recursive = true,
+                                         .names_only_change_with_ctime = v->preserves_inodes };
+                int r;
+
+                if (strcmp(v->mount_point, top) == 0 || !path_is_below(v->mount_point, top))
+                        continue;
+                path = item->alternate ? path_join(item->path, below(v->mount_point, top)) :
+                                         strdup(v->mount_point);
+                if (!path)
+                        return -ENOMEM;
+                source.path = path;
+                deciding->volume = v->mount_point;
+                if (decide(deciding, path, true) == SOURCE_LEAVE_OUT)
+                        continue;
+                r = run_source(job, item, &source, deciding, reterr);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+int job_run_item(struct job *job, const struct plan_item *item, uint32_t component,
+                 struct vss_error *reterr) {
+        _cleanup_(job_coverage_freep) struct coverage_map *map = NULL;
+        const struct used_volume *v = volumes_find(&job->volumes, plan_reads(item));
+        struct deciding deciding = { .job = job, .item = item };
+        struct source source = { .component = component, .path = item->path,
+                                 .filespec = item->filespec, .recursive = item->recursive };
+        int r = 0;
+
+        /* I-84: read the original only where there is no copy */
+        if (!item->from_snapshot && (!v || !copy_has(v, plan_reads(item))))
+                return run_on_original(job, item, component, reterr);
+        if (!v)
+                return vss_fail(reterr, VSS_E_WRITERERROR_INCONSISTENTSNAPSHOT,
+                                "'%s' lies on no volume of the shadow copy set (I-101)",
+                                plan_reads(item));
+        if (item->writer == PLAN_OWN)
+                r = job_coverage_new(job, &map);
+        if (r < 0)
+                return r;
+        deciding.map = map;
+        deciding.volume = v->mount_point;
+        source.root_fd = v->copy_fd;
+        source.read_path = below(plan_reads(item), v->mount_point);
+        source.names_only_change_with_ctime = v->preserves_inodes;
+        r = run_source(job, item, &source, &deciding, reterr);
+        return r < 0 ? r : run_nested(job, item, &deciding, component, reterr);
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * volumes.c - see volumes.h.
+ */
+#define _GNU_SOURCE
+#include "backup/volumes.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/array.h"
+#include "base/cleanup.h"
+#include "base/file.h"
+
+void volumes_done(struct used_volumes *volumes) {
+        for (size_t i = 0; i < volumes->count; i++) {
+                struct used_volume *v = &volumes->items[i];
+
+                for (size_t k = 0; k < v->path_count; k++)
+                        free(v->paths[k]);
+                free(v->paths);
+                free(v->id);
+                free(v->mount_point);
+                free(v->fs_type);
+                free(v->provider);
+                if (v->copy_fd >= 0)
+                        close(v->copy_fd);
+        }
+        free(volumes->items);
+        memset(volumes, 0, sizeof(*volumes));
+}
+
+struct used_volume *volumes_find(const struct used_volumes *volumes, const char *path) {
+        struct used_volume *best = NULL;
+
+        for (size_t i = 0; i < volumes->count; i++) {
+                struct used_volume *v = &volumes->items[i];
+
+                if (path_is_below(path, v->mount_point) &&
+                    (!best || strlen(v->mount_point) > strlen(best->mount_point)))
+                        best = v;
+        }
+        return best;
+}
+
+static struct used_volume *find_by_id(struct used_volumes *volumes, const char *id) {
+        for (size_t i = 0; i < volumes->count; i++)
+                if (strcmp(volumes->items[i].id, id) == 0)
+                        return &volumes->items[i];
+        return NULL;
+}
+
+/* add_path() - one more thing to read; what a path above covers already is not repeated */
+static int add_path(struct used_volume *volume, const char *path) {
+        char *copy;
+
+        for (size_t i = 0; i < volume->path_count; i++)
+                if (path_is_below(path, volume->paths[i]))
+                        return 0;
+        /* room for the NULL at the end, too */
+        if (ARRAY_RESERVE(&volume->paths, volume->path_count + 1, &volume->path_capacity) < 0)
+                return -ENOMEM;
+        copy = strdup(path);
+        if (!copy)
+                return -ENOMEM;
+        volume->paths[volume->path_count++] = copy;
+        volume->paths[volume->path_count] = NULL;
+        return 0;
+}
+
+static int add_volume(struct used_volumes *volumes, const struct vss_volume *volume,
+                      const char *provider, struct used_volume **ret) {
+        struct used_volume *v = find_by_id(volumes, volume->id);
+
+        if (v) {
+                *ret = v;
+                return 0;
+        }
+        if (ARRAY_RESERVE(&volumes->items, volumes->count, &volumes->capacity) < 0)
+                return -ENOMEM;
+        v = &volumes->items[volumes->count];
+        *v = (struct used_volume){ .id = strdup(volume->id),
+                                   .mount_point = strdup(volume->mount_point),
+                                   .fs_type = strdup(volume->fs_type),
+                                   .provider = strdup(provider ? provider : ""),
+                                   .copy_fd = -1 };
+        volumes->count++;
+        *ret = v;
+        return v->id && v->mount_point && v->fs_type && v->provider ? 0 : -ENOMEM;
+}
+
+struct collecting {
+        struct used_volumes *volumes;
+        struct selection *notes;
+        const char *path; /* being resolved */
+        bool holder_seen;
+        char *refusal; /* of the volume that holds the path itself */
+};
+
+static int collect_volume(void *userdata, const struct vss_volume *volume, const char *provider,
+                          const char *refusal) {
+        struct collecting *c = userdata;
+        bool holder = !c->holder_seen;
+        struct used_volume *v;
+        int r;
+
+        c->holder_seen = true;
+        if (refusal && holder) {
+                c->refusal = strdup(refusal);
+                return c->refusal ? 0 : -ENOMEM;
+        }
+        if (refusal) {
+                selection_note(c->notes, "'%s' below '%s' is left out: %s", volume->mount_point,
+                               c->path, refusal);
+                return 0;
+        }
+        r = add_volume(c->volumes, volume, provider, &v);
+        return r < 0 ? r : add_path(v, holder ? c->path : volume->mount_point);
+}
+
+static int collect_item(struct vss_backup_components *bc, const struct plan_item *item,
+                        struct selection *notes, struct used_volumes *volumes,
+                        struct vss_error *reterr) {
+        struct collecting c = { .volumes = volumes, .notes = notes, .path = plan_reads(item) };
+        _cleanup_free_ char *refusal = NULL;
+        int r = vss_backup_components_resolve_path(bc, c.path, item->recursive, collect_volume, &c,
+                                                   reterr);
+
+        refusal = c.refusal;
+        if (r < 0)
+                return r;
+        if (refusal)
+                return vss_fail(reterr, VSS_E_VOLUME_NOT_SUPPORTED,
+                                "no shadow copy can be made of the volume that holds '%s': %s",
+                                c.path, refusal);
+        return 0;
+}
+
+int volumes_collect(struct vss_backup_components *bc, const struct plan *plan,
+                    struct selection *notes, struct used_volumes *ret, struct vss_error *reterr) {
+        struct used_volumes volumes = { 0 };
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < plan->count; i++)
+                if (plan_needs_snapshot(plan, &plan->items[i]))
+                        r = collect_item(bc, &plan->items[i], notes, &volumes, reterr);
+        if (r < 0) {
+                volumes_done(&volumes);
+                return r;
+        }
+        *ret = volumes;
+        return 0;
+}
+
+int volumes_add_to_set(struct vss_backup_components *bc, struct used_volumes *volumes,
+                       const struct vss_id *provider, struct vss_error *reterr) {
+        for (size_t i = 0; i < volumes->count; i++) {
+                struct used_volume *v = &volumes->items[i];
+                int r = vss_backup_components_add_to_snapshot_set(
+                        bc, v->id, provider, (const char *const *)v->paths, &v->snapshot_id,
+                        reterr);
+
+                if (r < 0)
+                        return vss_wrap(reterr, r, "volume '%s'", v->mount_point);
+        }
+        return 0;
+}
+
+int volumes_open_copies(struct vss_backup_components *bc, struct used_volumes *volumes,
+                        struct vss_error *reterr) {
+        for (size_t i = 0; i < volumes->count; i++) {
+                struct used_volume *v = &volumes->items[i];
+                struct vss_snapshot_prop prop = { 0 };
+                int r = vss_backup_components_get_snapshot_properties(bc, &v->snapshot_id, &prop,
+                                                                      reterr);
+
+                if (r < 0)
+                        return vss_wrap(reterr, r, "shadow copy of '%s'", v->mount_point);
+                v->copy_fd = open(prop.device_object, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                r = v->copy_fd < 0 ? vss_fail(reterr, -errno,
+                                              "cannot open the shadow copy of '%s' at '%s': %s",
+                                              v->mount_point, prop.device_object,
+                                              strerror(errno)) :
+                                     0;
+                /* a full copy has inodes of its own; only a differential one shows the originals' */
+                v->preserves_inodes = prop.attributes & VSS_VOLSNAP_ATTR_DIFFERENTIAL;
+                vss_free_snapshot_properties(&prop);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}

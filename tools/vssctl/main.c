@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * main.c - vssctl: back up and restore a running machine through VSS. Each verb has its own file.
+ */
+#define _GNU_SOURCE
+#include <locale.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/array.h"
+#include "base/cleanup.h"
+#include "config.h"
+#include "vssctl.h"
+
+bool arg_json, arg_quiet;
+const char *arg_config;
+
+static const struct verb *const verbs[] = { &verb_backup,  &verb_list,   &verb_verify,
+                                            &verb_restore, &verb_shadow, &verb_thaw };
+
+enum { OPT_JSON = 0x1000, OPT_QUIET, OPT_CONFIG, OPT_HELP, OPT_VERSION };
+
+static const struct opt common_options[] = {
+        { "json", NULL, "one JSON object per line", OPT_JSON },
+        { "quiet", NULL, "no progress line", OPT_QUIET },
+        { "config", "DIR", "configuration folder (default " VSS_CONFIG_DIR ")", OPT_CONFIG },
+        { "help", NULL, "this text", OPT_HELP },
+        { "version", NULL, "the version", OPT_VERSION },
+        { NULL, NULL, NULL, 0 },
+};
+
+static void print_options(const struct opt *options) {
+        for (const struct opt *o = options; o->name; o++) {
+                char left[64];
+
+                snprintf(left, sizeof(left), "--%s%s%s", o->name, o->argument ? " " : "",
+                         o->argument ? o->argument : "");
+                printf("  %-22s %s\n", left, o->help);
+        }
+}
+
+void print_verb_help(const struct verb *verb) {
+        printf("vssctl %s %s\n\n%s\n\n", verb->name, verb->synopsis, verb->summary);
+        print_options(verb->options);
+        print_options(common_options);
+}
+
+static void print_help(void) {
+        printf("vssctl VERB [OPTIONS] ...\n\nBack up and restore a running machine.\n\n");
+        for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
+                printf("  %-10s %s\n", verbs[i]->name, verbs[i]->summary);
+        printf("\n");
+        print_options(common_options);
+        printf("\n'vssctl VERB --help' tells about one verb.\n");
+}
+
+static size_t add_long_options(struct option *list, size_t count, const struct opt *options) {
+        for (const struct opt *o = options; o->name; o++)
+                list[count++] = (struct option){ o->name,
+                                                 o->argument ? required_argument : no_argument,
+                                                 NULL, o->value };
+        return count;
+}
+
+int next_option(const struct verb *verb, int argc, char *argv[]) {
+        struct option list[32] = { 0 };
+        size_t count = add_long_options(list, 0, verb->options);
+
+        add_long_options(list, count, common_options);
+        for (;;) {
+                int c = getopt_long(argc, argv, "", list, NULL);
+
+                switch (c) {
+                case OPT_JSON:
+                        arg_json = true;
+                        continue;
+                case OPT_QUIET:
+                        arg_quiet = true;
+                        continue;
+                case OPT_CONFIG:
+                        arg_config = optarg;
+                        continue;
+                case OPT_HELP:
+                        print_verb_help(verb);
+                        exit(EXIT_OK);
+                case OPT_VERSION:
+                        puts("vssctl " VSS_VERSION);
+                        exit(EXIT_OK);
+                case '?':
+                        fprintf(stderr, "Try 'vssctl %s --help'.\n", verb->name);
+                        return c;
+                default:
+                        return c;
+                }
+        }
+}
+
+int usage_error(const char *format, ...) {
+        va_list ap;
+
+        fputs("vssctl: ", stderr);
+        va_start(ap, format);
+        vfprintf(stderr, format, ap);
+        va_end(ap);
+        fputc('\n', stderr);
+        return EXIT_USAGE;
+}
+
+static int exit_code_of(int code) {
+        if (code == -ENOMEM || code == E_OUTOFMEMORY)
+                return EXIT_MEMORY;
+        if (code == VSS_E_OBJECT_NOT_FOUND || code == -ENOENT || code == E_INVALIDARG)
+                return EXIT_USAGE;
+        return EXIT_RUNTIME;
+}
+
+int report_error(const struct vss_error *error, const char *what_format, ...) {
+        _cleanup_free_ char *what = NULL;
+        va_list ap;
+
+        progress("%s", "");
+        va_start(ap, what_format);
+        if (vasprintf(&what, what_format, ap) < 0)
+                what = NULL;
+        va_end(ap);
+        if (arg_json) {
+                struct json json = { 0 };
+
+                json_string(&json, "record", "error");
+                json_string(&json, "what", what);
+                json_code(&json, "code", error->code);
+                json_string(&json, "message", vss_error_message(error));
+                (void)json_print(&json);
+        }
+        fprintf(stderr, "vssctl: %s: %s (%s 0x%08x)\n", what ? what : "", vss_error_message(error),
+                vss_error_name(error->code), (unsigned)error->code);
+        if (vss_error_is_retryable(error->code))
+                fprintf(stderr, "vssctl: trying again later may help\n");
+        return exit_code_of(error->code);
+}
+
+int connect_service(struct vss_backup_components **ret) {
+        const struct vss_connection how = { .config_dir = arg_config,
+                                            .embedded = arg_config ? 1 : 0 };
+        struct vss_backup_components *bc = NULL;
+        _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
+        int r = vss_backup_components_create(&how, &bc, &error);
+
+        if (r >= 0)
+                r = vss_backup_components_initialize_for_backup(bc, NULL, &error);
+        if (r < 0) {
+                vss_backup_components_free(bc);
+                return report_error(&error, "cannot reach the service");
+        }
+        *ret = bc;
+        return EXIT_OK;
+}
+
+int main(int argc, char *argv[]) {
+        static const struct verb none = { "", "", "", common_options + ELEMENTSOF(common_options) - 1,
+                                          NULL };
+
+        setlocale(LC_ALL, "");
+        if (argc >= 2 && argv[1][0] != '-') {
+                for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
+                        if (strcmp(argv[1], verbs[i]->name) == 0) {
+                                int r = verbs[i]->run(argc - 1, argv + 1);
+
+                                /* a full disk or a closed pipe must not look like success */
+                                if (fflush(stdout) != 0 && r == EXIT_OK)
+                                        return EXIT_RUNTIME;
+                                return r;
+                        }
+                return usage_error("there is no verb '%s'; see 'vssctl --help'", argv[1]);
+        }
+        for (int i = 1; i < argc; i++)
+                if (strcmp(argv[i], "--help") == 0) {
+                        print_help();
+                        return EXIT_OK;
+                }
+        if (argc >= 2)
+                return next_option(&none, argc, argv) == '?' ? EXIT_USAGE :
+                                                               usage_error("no verb given");
+        print_help();
+        return EXIT_USAGE;
+}
