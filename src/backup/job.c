@@ -82,7 +82,8 @@ static bool same_request(const struct job *job, const struct set_place *base) {
 }
 
 static bool find_own_base(struct job *job) {
-        static const struct component_key own = { .instance_name = "", .logical_path = "",
+        static const struct component_key own = { .instance_name = "",
+                                                  .logical_path = "",
                                                   .name = "" };
 
         if (!job->sets || !job->store ||
@@ -238,8 +239,8 @@ static int add_component(struct job *job, struct job_component *c, struct vss_er
                 r = vss_backup_components_set_previous_backup_stamp(job->bc, &c->key, stamp,
                                                                     reterr);
         return r < 0 ? vss_wrap(reterr, r, "component '%s' of writer '%s'",
-                                w->components[c->component].full_path, w->identity.name) :
-                       0;
+                                w->components[c->component].full_path, w->identity.name)
+                     : 0;
 }
 
 static bool writer_failed(const struct vss_writer_status *status) {
@@ -257,9 +258,9 @@ static void fail_components_of(struct job *job, const struct vss_writer_status *
                 c->failed = true;
                 selection_note(&job->selection, "component '%s' of writer '%s' is not saved: %s",
                                w->components[c->component].full_path, w->identity.name,
-                               status->message && *status->message ?
-                                       status->message :
-                                       vss_error_text(status->failure));
+                               status->message && *status->message
+                                       ? status->message
+                                       : vss_error_text(status->failure));
         }
 }
 
@@ -310,7 +311,8 @@ static void read_failures(struct job *job, const struct vss_id *instance,
         size_t count = vss_writer_components_get_component_count(components);
 
         for (size_t i = 0; i < count; i++) {
-                struct vss_component *component = vss_writer_components_get_component(components, i);
+                struct vss_component *component =
+                        vss_writer_components_get_component(components, i);
                 struct job_component *c = component_of(job, instance, component);
                 const char *message;
                 int32_t failure, application;

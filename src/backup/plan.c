@@ -14,9 +14,8 @@
 
 const char *decision_to_string(enum decision decision) {
         static const char *const words[DECIDE_MAX] = {
-                [DECIDE_WHOLE] = "whole",   [DECIDE_COMPARE] = "changed",
-                [DECIDE_SINCE] = "since",   [DECIDE_RANGES] = "ranges",
-                [DECIDE_SKIP] = "skipped",
+                [DECIDE_WHOLE] = "whole",   [DECIDE_COMPARE] = "changed", [DECIDE_SINCE] = "since",
+                [DECIDE_RANGES] = "ranges", [DECIDE_SKIP] = "skipped",
         };
 
         return words[decision];
@@ -211,8 +210,8 @@ static struct plan_item *find_covering(struct plan *plan, size_t writer, size_t 
 
 static int add_differenced(struct plan *plan, size_t writer, size_t defining,
                            const struct vss_component *component, size_t index) {
-        uint32_t effective = vss_effective_backup_type(plan->type,
-                                                       plan->selection->writers[writer].schema);
+        uint32_t effective =
+                vss_effective_backup_type(plan->type, plan->selection->writers[writer].schema);
         const char *path, *filespec;
         struct plan_item *item;
         vss_timestamp_t since;
@@ -331,8 +330,8 @@ struct entries {
 typedef int (*entry_fn)(const struct entries *, size_t defining, const struct vss_component *,
                         struct vss_error *);
 
-static int each_differenced(const struct entries *e, size_t defining,
-                            const struct vss_component *c, struct vss_error *reterr) {
+static int each_differenced(const struct entries *e, size_t defining, const struct vss_component *c,
+                            struct vss_error *reterr) {
         int r = 0;
 
         for (size_t k = 0; r >= 0 && k < vss_component_get_differenced_files_count(c); k++)

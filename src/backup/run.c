@@ -28,7 +28,10 @@ static struct job *add_job(struct run *run, const struct backup_request *request
                            const struct set_list *sets) {
         struct job *job = &run->jobs[run->count];
 
-        *job = (struct job){ .request = request, .watch = watch, .store = store, .sets = sets,
+        *job = (struct job){ .request = request,
+                             .watch = watch,
+                             .store = store,
+                             .sets = sets,
                              .fallback = run->count > 0 };
         job->type = job->fallback ? (uint32_t)VSS_BT_FULL : request->type;
         run->count++;
@@ -169,8 +172,8 @@ static int read_back(struct store *store, struct backup_outcome *ret, struct vss
         set_list_done(&sets);
         if (r < 0)
                 return r;
-        return info && ret->folder ? 0 :
-                                     vss_fail(reterr, -EIO,
+        return info && ret->folder ? 0
+                                   : vss_fail(reterr, -EIO,
                                               "the set that was just published cannot be read "
                                               "back; verify the store");
 }

@@ -132,8 +132,7 @@ static bool has_explicit_above(const struct chosen_writer *writer, size_t index)
 /* drop_explicit_below() - L-32: whoever joins a larger set stops being explicit */
 static void drop_explicit_below(struct chosen_writer *writer, size_t index) {
         for (size_t i = 0; i < writer->component_count; i++)
-                if (i != index &&
-                    vss_examine_writer_metadata_is_below(writer->metadata, i, index))
+                if (i != index && vss_examine_writer_metadata_is_below(writer->metadata, i, index))
                         writer->components[i].explicit_ = false;
 }
 
@@ -225,8 +224,9 @@ static void complete_writer(struct selection *s, struct chosen_writer *writer,
                         continue;
                 c->explicit_ = true;
                 if (request->paths && !request->all_components)
-                        selection_note(s, "component '%s' of writer '%s' is taken too: the writer "
-                                          "requires it",
+                        selection_note(s,
+                                       "component '%s' of writer '%s' is taken too: the writer "
+                                       "requires it",
                                        c->full_path, writer->identity.name);
         }
         for (size_t i = 0; i < writer->component_count; i++) {

@@ -187,9 +187,9 @@ static bool writer_excludes(const struct chosen_writer *writer, const char *path
 
                 if (!base)
                         continue;
-                inside = vss_wm_filedesc_get_recursive(e) ?
-                                 path_is_below(path, base) && strcmp(path, base) != 0 :
-                                 strlen(base) == folder && strncmp(base, path, folder) == 0;
+                inside = vss_wm_filedesc_get_recursive(e)
+                                 ? path_is_below(path, base) && strcmp(path, base) != 0
+                                 : strlen(base) == folder && strncmp(base, path, folder) == 0;
                 if (inside && vss_filespec_matches(vss_wm_filedesc_get_filespec(e), name))
                         return true;
         }
@@ -250,9 +250,9 @@ struct watching {
 static int watch_progress(void *userdata, uint64_t entries, uint64_t bytes, const char *path) {
         const struct watching *w = userdata;
 
-        return w->job->watch->progress ?
-                       w->job->watch->progress(w->job->watch->userdata, entries, bytes, path) :
-                       0;
+        return w->job->watch->progress
+                       ? w->job->watch->progress(w->job->watch->userdata, entries, bytes, path)
+                       : 0;
 }
 
 static void mark_failed(struct job *job, uint32_t component) {
@@ -267,11 +267,10 @@ static void watch_trouble(void *userdata, uint32_t component, const char *path, 
                           const char *words) {
         const struct watching *w = userdata;
         const struct plan_item *item = w->item;
-        const char *name = item->writer == PLAN_OWN ?
-                                   "" :
-                                   w->job->selection.writers[item->writer]
-                                           .components[item->component]
-                                           .full_path;
+        const char *name = item->writer == PLAN_OWN ? ""
+                                                    : w->job->selection.writers[item->writer]
+                                                              .components[item->component]
+                                                              .full_path;
 
         mark_failed(w->job, component);
         if (w->job->watch->trouble)
@@ -351,9 +350,13 @@ static int run_on_original(struct job *job, const struct plan_item *item, uint32
                            struct vss_error *reterr) {
         _cleanup_close_ int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         struct deciding deciding = { .job = job, .item = item, .volume = "" };
-        struct source source = { .component = component, .path = item->path, .root_fd = root,
-                                 .filespec = item->filespec, .recursive = item->recursive,
-                                 .follow = true, .names_only_change_with_ctime = true };
+        struct source source = { .component = component,
+                                 .path = item->path,
+                                 .root_fd = root,
+                                 .filespec = item->filespec,
+                                 .recursive = item->recursive,
+                                 .follow = true,
+                                 .names_only_change_with_ctime = true };
 
         if (root < 0)
                 return -errno;
@@ -369,16 +372,18 @@ static int run_nested(struct job *job, const struct plan_item *item, struct deci
         for (size_t i = 0; item->recursive && i < job->volumes.count; i++) {
                 const struct used_volume *v = &job->volumes.items[i];
                 _cleanup_free_ char *path = NULL;
-                struct source source = { .component = component, .root_fd = v->copy_fd,
-                                         .read_path = "", .filespec = item->filespec,
+                struct source source = { .component = component,
+                                         .root_fd = v->copy_fd,
+                                         .read_path = "",
+                                         .filespec = item->filespec,
                                          .recursive = true,
                                          .names_only_change_with_ctime = v->preserves_inodes };
                 int r;
 
                 if (strcmp(v->mount_point, top) == 0 || !path_is_below(v->mount_point, top))
                         continue;
-                path = item->alternate ? path_join(item->path, below(v->mount_point, top)) :
-                                         strdup(v->mount_point);
+                path = item->alternate ? path_join(item->path, below(v->mount_point, top))
+                                       : strdup(v->mount_point);
                 if (!path)
                         return -ENOMEM;
                 source.path = path;
@@ -397,8 +402,10 @@ int job_run_item(struct job *job, const struct plan_item *item, uint32_t compone
         _cleanup_(job_coverage_freep) struct coverage_map *map = NULL;
         const struct used_volume *v = volumes_find(&job->volumes, plan_reads(item));
         struct deciding deciding = { .job = job, .item = item };
-        struct source source = { .component = component, .path = item->path,
-                                 .filespec = item->filespec, .recursive = item->recursive };
+        struct source source = { .component = component,
+                                 .path = item->path,
+                                 .filespec = item->filespec,
+                                 .recursive = item->recursive };
         int r = 0;
 
         /* I-84: read the original only where there is no copy */

@@ -156,9 +156,9 @@ int volumes_add_to_set(struct vss_backup_components *bc, struct used_volumes *vo
                        const struct vss_id *provider, struct vss_error *reterr) {
         for (size_t i = 0; i < volumes->count; i++) {
                 struct used_volume *v = &volumes->items[i];
-                int r = vss_backup_components_add_to_snapshot_set(
-                        bc, v->id, provider, (const char *const *)v->paths, &v->snapshot_id,
-                        reterr);
+                int r = vss_backup_components_add_to_snapshot_set(bc, v->id, provider,
+                                                                  (const char *const *)v->paths,
+                                                                  &v->snapshot_id, reterr);
 
                 if (r < 0)
                         return vss_wrap(reterr, r, "volume '%s'", v->mount_point);
@@ -179,10 +179,10 @@ int volumes_open_copies(struct vss_backup_components *bc, struct used_volumes *v
                 v->copy_fd = open(prop.device_object, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
                 r = v->copy_fd < 0 ? vss_fail(reterr, -errno,
                                               "cannot open the shadow copy of '%s' at '%s': %s",
-                                              v->mount_point, prop.device_object,
-                                              strerror(errno)) :
-                                     0;
-                /* a full copy has inodes of its own; only a differential one shows the originals' */
+                                              v->mount_point, prop.device_object, strerror(errno))
+                                   : 0;
+                /* a full copy has inodes of its own; only a differential one shows the originals'
+                 */
                 v->preserves_inodes = prop.attributes & VSS_VOLSNAP_ATTR_DIFFERENTIAL;
                 vss_free_snapshot_properties(&prop);
                 if (r < 0)

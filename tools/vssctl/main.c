@@ -58,9 +58,9 @@ static void print_help(void) {
 
 static size_t add_long_options(struct option *list, size_t count, const struct opt *options) {
         for (const struct opt *o = options; o->name; o++)
-                list[count++] = (struct option){ o->name,
-                                                 o->argument ? required_argument : no_argument,
-                                                 NULL, o->value };
+                list[count++] =
+                        (struct option){ o->name, o->argument ? required_argument : no_argument,
+                                         NULL, o->value };
         return count;
 }
 
@@ -159,8 +159,8 @@ int connect_service(struct vss_backup_components **ret) {
 }
 
 int main(int argc, char *argv[]) {
-        static const struct verb none = { "", "", "", common_options + ELEMENTSOF(common_options) - 1,
-                                          NULL };
+        static const struct verb none = { "", "", "",
+                                          common_options + ELEMENTSOF(common_options) - 1, NULL };
 
         setlocale(LC_ALL, "");
         if (argc >= 2 && argv[1][0] != '-') {
@@ -181,8 +181,8 @@ int main(int argc, char *argv[]) {
                         return EXIT_OK;
                 }
         if (argc >= 2)
-                return next_option(&none, argc, argv) == '?' ? EXIT_USAGE :
-                                                               usage_error("no verb given");
+                return next_option(&none, argc, argv) == '?' ? EXIT_USAGE
+                                                             : usage_error("no verb given");
         print_help();
         return EXIT_USAGE;
 }

@@ -54,7 +54,11 @@ static void put_format(struct json *json, const char *format, ...) {
 /* utf8_length() - bytes of the valid sequence at @s, 0 when it is none */
 static size_t utf8_length(const unsigned char *s) {
         static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-        size_t n = s[0] < 0x80 ? 1 : s[0] >> 5 == 6 ? 2 : s[0] >> 4 == 14 ? 3 : s[0] >> 3 == 30 ? 4 : 0;
+        size_t n = s[0] < 0x80       ? 1
+                   : s[0] >> 5 == 6  ? 2
+                   : s[0] >> 4 == 14 ? 3
+                   : s[0] >> 3 == 30 ? 4
+                                     : 0;
         uint32_t c;
 
         if (n <= 1)
@@ -287,9 +291,9 @@ const char *attribute_words(uint32_t attributes) {
                 { VSS_VOLSNAP_ATTR_AUTORECOVER, "Autorecover" },
                 { VSS_VOLSNAP_ATTR_ROLLBACK_RECOVERY, "Rollback_recovery" },
         };
-        const char *text = ring_format("%s", attributes & VSS_VOLSNAP_ATTR_NO_AUTO_RELEASE ?
-                                                     "No_Auto_Release" :
-                                                     "Auto_Release");
+        const char *text =
+                ring_format("%s", attributes & VSS_VOLSNAP_ATTR_NO_AUTO_RELEASE ? "No_Auto_Release"
+                                                                                : "Auto_Release");
 
         for (size_t i = 0; i < ELEMENTSOF(words); i++)
                 if (attributes & words[i].bit)

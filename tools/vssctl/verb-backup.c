@@ -21,8 +21,18 @@
 
 DEFINE_CLEANUP(struct store *, store_close)
 
-enum { OPT_TO = 1, OPT_TYPE, OPT_PLAN, OPT_COMPONENT, OPT_ALL, OPT_EXCLUDE, OPT_LABEL,
-       OPT_PROVIDER, OPT_STRICT, OPT_VERIFY };
+enum {
+        OPT_TO = 1,
+        OPT_TYPE,
+        OPT_PLAN,
+        OPT_COMPONENT,
+        OPT_ALL,
+        OPT_EXCLUDE,
+        OPT_LABEL,
+        OPT_PROVIDER,
+        OPT_STRICT,
+        OPT_VERIFY
+};
 
 static const char *arg_to, *arg_label, *arg_provider;
 static uint32_t arg_type = VSS_BT_FULL;
@@ -83,8 +93,8 @@ static void tell_writer(void *userdata, const struct vss_writer_status *status) 
         if (!arg_json) {
                 fprintf(stderr, "vssctl: writer '%s': %s: %s\n", printable(status->name),
                         writer_state_word(status->state),
-                        status->message && *status->message ? printable(status->message) :
-                                                              vss_error_text(status->failure));
+                        status->message && *status->message ? printable(status->message)
+                                                            : vss_error_text(status->failure));
                 return;
         }
         json_string(&json, "record", "writer");
@@ -101,9 +111,9 @@ static void tell_item(void *userdata, const struct plan *plan, const struct plan
         bool own = item->writer == PLAN_OWN;
         const struct chosen_writer *w = own ? NULL : &plan->selection->writers[item->writer];
         const char *component = own ? "" : w->components[item->component].full_path;
-        const char *from = item->decision == DECIDE_SKIP ? "nowhere" :
-                           item->from_snapshot           ? "shadow copy" :
-                                                           "original";
+        const char *from = item->decision == DECIDE_SKIP ? "nowhere"
+                           : item->from_snapshot         ? "shadow copy"
+                                                         : "original";
         struct json json = { 0 };
 
         if (arg_json) {
@@ -122,13 +132,11 @@ static void tell_item(void *userdata, const struct plan *plan, const struct plan
                 (void)json_print(&json);
                 return;
         }
-        printf("%-8s %s%s%s%s  from %s", decision_to_string(item->decision),
-               printable(item->path), item->filespec ? "/" : "",
-               item->filespec ? printable(item->filespec) : "",
+        printf("%-8s %s%s%s%s  from %s", decision_to_string(item->decision), printable(item->path),
+               item->filespec ? "/" : "", item->filespec ? printable(item->filespec) : "",
                item->recursive ? " and below" : "", from);
         if (volume && item->from_snapshot)
-                printf(" of %s by %s", printable(volume->mount_point),
-                       printable(volume->provider));
+                printf(" of %s by %s", printable(volume->mount_point), printable(volume->provider));
         printf("  (%s%s%s%s%s)\n", item->rule, own ? "" : ", ",
                own ? "" : printable(w->identity.name), own ? "" : ": ",
                own ? "" : printable(component));
@@ -147,7 +155,7 @@ static const struct backup_watch watch = {
 
 static const char *type_word(uint32_t type) {
         static const char *const words[] = { "undefined", "full", "incremental", "differential",
-                                             "log", "copy", "other" };
+                                             "log",       "copy", "other" };
 
         return type < ELEMENTSOF(words) ? words[type] : words[0];
 }
@@ -341,8 +349,8 @@ static int repeat_last(const char *path, struct lists *l) {
         }
         set_list_done(&sets);
         return r < 0 ? report_error(&error, "nothing was named to back up, and no earlier backup "
-                                            "says what") :
-                       EXIT_OK;
+                                            "says what")
+                     : EXIT_OK;
 }
 
 static void watch_signals(void) {
@@ -379,8 +387,11 @@ static int run_request(const struct backup_request *request) {
 
 static int run_with(struct lists *l) {
         _cleanup_free_ char *store = arg_to ? store_path(arg_to) : NULL;
-        struct backup_request request = { .config_dir = arg_config, .what = &l->request,
-                                          .type = arg_type, .label = arg_label, .store = store };
+        struct backup_request request = { .config_dir = arg_config,
+                                          .what = &l->request,
+                                          .type = arg_type,
+                                          .label = arg_label,
+                                          .store = store };
         struct vss_id provider;
         int r;
 
@@ -424,8 +435,8 @@ static int run_backup(int argc, char *argv[]) {
                            .paths_capacity = 1,
                            .components_capacity = 1,
                            .excludes_capacity = 1 };
-        int r = l.request.paths && l.request.components && l.request.excludes ? EXIT_OK :
-                                                                                 EXIT_MEMORY;
+        int r = l.request.paths && l.request.components && l.request.excludes ? EXIT_OK
+                                                                              : EXIT_MEMORY;
 
         if (r == EXIT_OK)
                 r = parse_options(argc, argv, &l);

@@ -144,8 +144,7 @@ static int print_components(const struct vss_writer_identity *id,
         if (!arg_json)
                 printf("%s: %zu component%s\n", printable(id->name), count, count == 1 ? "" : "s");
         for (size_t i = 0; i < count; i++) {
-                int r = print_component(id,
-                                        vss_examine_writer_metadata_get_component(metadata, i));
+                int r = print_component(id, vss_examine_writer_metadata_get_component(metadata, i));
 
                 if (r != EXIT_OK)
                         return r;
@@ -174,12 +173,12 @@ static int list_writers_or_components(bool components) {
                 struct vss_writer_status status;
                 struct vss_id instance;
 
-                if (vss_backup_components_get_writer_metadata(bc, i, &instance, &metadata,
-                                                              &error) < 0)
+                if (vss_backup_components_get_writer_metadata(bc, i, &instance, &metadata, &error) <
+                    0)
                         return report_error(&error, "cannot read what writer %zu declares", i);
                 vss_examine_writer_metadata_get_identity(metadata, &id);
-                r = components ? print_components(&id, metadata) :
-                                 print_writer(&id, status_of(bc, &instance, &status));
+                r = components ? print_components(&id, metadata)
+                               : print_writer(&id, status_of(bc, &instance, &status));
         }
         return r;
 }
@@ -200,8 +199,9 @@ static int print_provider(const struct vss_provider_prop *p) {
                 json_string(&json, "version", p->version);
                 return json_print(&json);
         }
-        printf("provider '%s': %s\n  type:    %s\n  id:      %s\n  version: %s\n", printable(p->name),
-               printable(p->title), kind, format_id(&p->provider_id), printable(p->version));
+        printf("provider '%s': %s\n  type:    %s\n  id:      %s\n  version: %s\n",
+               printable(p->name), printable(p->title), kind, format_id(&p->provider_id),
+               printable(p->version));
         return EXIT_OK;
 }
 
@@ -291,8 +291,8 @@ static int run_list(int argc, char *argv[]) {
         if (strcmp(what, "shadows") == 0)
                 return list_shadows();
         if (strcmp(what, "backups") == 0)
-                return arg_from ? list_backups(arg_from) :
-                                  usage_error("say which store: --from STORE");
+                return arg_from ? list_backups(arg_from)
+                                : usage_error("say which store: --from STORE");
         return usage_error("cannot list '%s'; there are writers, components, providers, volumes, "
                            "shadows and backups",
                            what);

@@ -102,8 +102,8 @@ static bool is_asked_for(const struct component_key *key) {
                 struct vss_id id;
                 char *writer = colon ? strndupa(given, (size_t)(colon - given)) : NULL;
 
-                if (writer && (vss_id_parse(writer, &id) < 0 ||
-                               !vss_id_equal(&id, &key->writer_id)))
+                if (writer &&
+                    (vss_id_parse(writer, &id) < 0 || !vss_id_equal(&id, &key->writer_id)))
                         continue;
                 if (*key->name && strcmp(colon ? colon + 1 : given, component_name(key)) == 0)
                         return true;
@@ -146,9 +146,8 @@ static void warn_failed(const struct set_component *component) {
                 component->words ? printable(component->words) : "no reason recorded");
 }
 
-static int restore_set(struct store *store, const struct set_list *sets,
-                       const struct set_info *set, const char *const *paths, size_t count,
-                       struct restore_summary *total) {
+static int restore_set(struct store *store, const struct set_list *sets, const struct set_info *set,
+                       const char *const *paths, size_t count, struct restore_summary *total) {
         _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
         int result = EXIT_OK;
         bool found = false;
@@ -168,8 +167,8 @@ static int restore_set(struct store *store, const struct set_list *sets,
                                 warn_failed(component);
                         r = restore_place(store, sets, &place, paths, count, total, &error);
                         if (r < 0)
-                                result = report_error(&error, "%s",
-                                                      component_name(&component->key));
+                                result =
+                                        report_error(&error, "%s", component_name(&component->key));
                 }
         if (!found)
                 return usage_error("this backup has nothing of what was named; "

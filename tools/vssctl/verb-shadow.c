@@ -23,8 +23,8 @@ static int context_value(uint32_t *ret) {
         if (strcmp(arg_context, "persistent") == 0)
                 *ret = arg_no_writers ? VSS_CTX_NAS_ROLLBACK : VSS_CTX_APP_ROLLBACK;
         else if (strcmp(arg_context, "client-accessible") == 0)
-                *ret = arg_no_writers ? VSS_CTX_CLIENT_ACCESSIBLE :
-                                        VSS_CTX_CLIENT_ACCESSIBLE_WRITERS;
+                *ret = arg_no_writers ? VSS_CTX_CLIENT_ACCESSIBLE
+                                      : VSS_CTX_CLIENT_ACCESSIBLE_WRITERS;
         else
                 return usage_error("--context is 'persistent' or 'client-accessible', not '%s'; a "
                                    "volatile copy would end with this command",

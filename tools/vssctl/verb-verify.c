@@ -23,7 +23,7 @@ static bool arg_quick;
 
 static const char *type_word(uint32_t type) {
         static const char *const words[] = { "undefined", "full", "incremental", "differential",
-                                             "log", "copy", "other" };
+                                             "log",       "copy", "other" };
 
         return type < ELEMENTSOF(words) ? words[type] : words[0];
 }
