@@ -15,6 +15,10 @@
 extern "C" {
 #endif
 
+#if defined(__GNUC__)
+#pragma GCC visibility push(default) /* these names are what the library exports */
+#endif
+
 struct vss_create_writer_metadata;
 struct vss_examine_writer_metadata;
 struct vss_wm_component;
@@ -359,6 +363,10 @@ int vss_component_add_differenced_files_by_last_modify_lsn(struct vss_component 
 int vss_component_add_directed_target(struct vss_component *component,
                                       const struct vss_directed_target *target,
                                       struct vss_error *reterr);
+
+#if defined(__GNUC__)
+#pragma GCC visibility pop
+#endif
 
 #ifdef __cplusplus
 }

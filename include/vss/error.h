@@ -18,6 +18,10 @@ extern "C" {
 #endif
 
 #if defined(__GNUC__)
+#pragma GCC visibility push(default) /* these names are what the library exports */
+#endif
+
+#if defined(__GNUC__)
 #define VSS_PRINTF(format_index, first) __attribute__((format(printf, format_index, first)))
 #else
 #define VSS_PRINTF(format_index, first)
@@ -210,6 +214,10 @@ bool vss_error_is_retryable(int code);
 
 /** vss_error_from_name() - the code of an official name such as "E_INVALIDARG", 0 if unknown */
 int vss_error_from_name(const char *name);
+
+#if defined(__GNUC__)
+#pragma GCC visibility pop
+#endif
 
 #ifdef __cplusplus
 }

@@ -15,6 +15,10 @@
 extern "C" {
 #endif
 
+#if defined(__GNUC__)
+#pragma GCC visibility push(default) /* these names are what the library exports */
+#endif
+
 struct vss_provider; /* the running plug-in; the runtime owns it */
 
 /** vss_provider_set_data() - remember the plug-in's own state; the plug-in frees it in unload */
@@ -156,6 +160,10 @@ struct vss_provider_ops {
  *   -errno         the connection failed
  */
 int vss_provider_run(struct vss_provider_ops *ops, int fd, struct vss_error *reterr);
+
+#if defined(__GNUC__)
+#pragma GCC visibility pop
+#endif
 
 #ifdef __cplusplus
 }

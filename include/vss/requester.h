@@ -17,6 +17,10 @@
 extern "C" {
 #endif
 
+#if defined(__GNUC__)
+#pragma GCC visibility push(default) /* these names are what the library exports */
+#endif
+
 struct vss_backup_components;
 struct vss_async;
 struct vss_enum_object;
@@ -315,6 +319,10 @@ int vss_backup_components_pre_restore(struct vss_backup_components *bc, struct v
                                       struct vss_error *reterr);
 int vss_backup_components_post_restore(struct vss_backup_components *bc, struct vss_async **ret,
                                        struct vss_error *reterr);
+
+#if defined(__GNUC__)
+#pragma GCC visibility pop
+#endif
 
 #ifdef __cplusplus
 }

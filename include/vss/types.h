@@ -16,6 +16,10 @@
 extern "C" {
 #endif
 
+#if defined(__GNUC__)
+#pragma GCC visibility push(default) /* these names are what the library exports */
+#endif
+
 /**
  * struct vss_id - a 128-bit identifier, in the order in which its text is written
  *
@@ -153,6 +157,10 @@ struct vss_provider_prop {
 
 /** vss_free_provider_properties() - release the strings of @prop, not @prop itself */
 void vss_free_provider_properties(struct vss_provider_prop *prop);
+
+#if defined(__GNUC__)
+#pragma GCC visibility pop
+#endif
 
 #ifdef __cplusplus
 }

@@ -17,6 +17,10 @@
 extern "C" {
 #endif
 
+#if defined(__GNUC__)
+#pragma GCC visibility push(default) /* these names are what the library exports */
+#endif
+
 struct vss_writer; /* one writer instance; the runtime owns it */
 
 /**
@@ -193,6 +197,10 @@ int vss_writer_process(struct vss_writer *writer, int timeout_ms);
  * @fd:   connected stream socket; taken
  */
 int vss_writer_run(struct vss_writer_ops *ops, int fd, struct vss_error *reterr);
+
+#if defined(__GNUC__)
+#pragma GCC visibility pop
+#endif
 
 #ifdef __cplusplus
 }
