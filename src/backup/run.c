@@ -100,18 +100,22 @@ int backup_plan(const struct backup_request *request, const struct backup_watch 
         return r;
 }
 
-static int run_jobs(struct run *run, struct set_writer *set, struct vss_error *reterr) {
+static int run_jobs(struct run *run, struct set_writer *set, uint64_t *copy_us,
+                    struct vss_error *reterr) {
         for (size_t i = 0; i < run->count; i++) {
                 struct job *job = &run->jobs[i];
+                uint64_t began;
                 int r;
 
                 if (is_idle(job))
                         continue;
                 r = job_snapshot(job, reterr);
+                began = monotonic_us();
                 if (r >= 0)
                         r = job_copy(job, set, reterr);
                 if (r < 0)
                         return r;
+                *copy_us += monotonic_us() - began;
         }
         return 0;
 }
@@ -127,6 +131,7 @@ static void describe(const struct run *run, const struct set_info *info,
                         .type = job->type,
                         .freeze_us = job->freeze_us,
                         .hold_us = job->hold_us,
+                        .instant = job->volumes.count ? job->volumes.items[0].instant : 0,
                         .volumes = job->volumes.count,
                 };
                 for (size_t k = 0; k < job->component_count; k++)
@@ -188,18 +193,18 @@ static int write_set(struct run *run, const struct backup_request *request,
 
         if (r < 0)
                 return r;
-        began = monotonic_us();
-        r = run_jobs(run, set, reterr);
+        r = run_jobs(run, set, &ret->copy_us, reterr);
         if (r < 0) {
                 set_abandon(set);
                 return r;
         }
         ret->set_id = set_writer_info(set)->id;
         describe(run, set_writer_info(set), ret);
+        began = monotonic_us();
         r = set_publish(set, reterr);
         if (r < 0)
                 return r;
-        ret->copy_us = monotonic_us() - began;
+        ret->copy_us += monotonic_us() - began;
         r = complete(run, watch);
         return r < 0 ? r : read_back(store, ret, reterr);
 }

@@ -184,6 +184,7 @@ int volumes_open_copies(struct vss_backup_components *bc, struct used_volumes *v
                 /* a full copy has inodes of its own; only a differential one shows the originals'
                  */
                 v->preserves_inodes = prop.attributes & VSS_VOLSNAP_ATTR_DIFFERENTIAL;
+                v->instant = prop.creation_timestamp;
                 vss_free_snapshot_properties(&prop);
                 if (r < 0)
                         return r;

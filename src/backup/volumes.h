@@ -14,6 +14,7 @@ struct used_volume {
         struct vss_id snapshot_id;
         int copy_fd; /* root of the copy, -1 until it exists */
         bool preserves_inodes; /* the copy shows the originals' inode numbers and ctimes */
+        vss_timestamp_t instant; /* of the copy; the same for all of a set (S-33) */
 };
 
 struct used_volumes {

@@ -185,6 +185,8 @@ static int print_outcome(const struct backup_outcome *o) {
                 json_number(&json, "volumes", (int64_t)o->operations[i].volumes);
                 json_number(&json, "freeze_us", (int64_t)o->operations[i].freeze_us);
                 json_number(&json, "hold_us", (int64_t)o->operations[i].hold_us);
+                json_time(&json, "instant", o->operations[i].instant);
+                json_number(&json, "instant_ticks", o->operations[i].instant);
                 (void)json_print(&json);
         }
         json_string(&json, "record", "backup");
