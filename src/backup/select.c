@@ -66,23 +66,27 @@ static int load_component(const struct chosen_writer *writer, size_t index,
         return 0;
 }
 
-static int load_writer(struct vss_backup_components *bc, size_t index, struct chosen_writer *ret,
-                       struct vss_error *reterr) {
+int selection_add_writer(struct selection *selection, const struct vss_id *instance,
+                         struct vss_examine_writer_metadata *metadata) {
+        struct chosen_writer *w;
         size_t count;
-        int r = vss_backup_components_get_writer_metadata(bc, index, &ret->instance_id,
-                                                          &ret->metadata, reterr);
 
-        if (r < 0)
-                return r;
-        vss_examine_writer_metadata_get_identity(ret->metadata, &ret->identity);
-        ret->schema = vss_examine_writer_metadata_get_backup_schema(ret->metadata);
-        vss_examine_writer_metadata_get_file_counts(ret->metadata, NULL, NULL, &count);
-        ret->components = calloc(count ? count : 1, sizeof(*ret->components));
-        if (!ret->components)
+        if (ARRAY_RESERVE(&selection->writers, selection->writer_count,
+                          &selection->writer_capacity) < 0)
                 return -ENOMEM;
-        ret->component_count = count;
+        w = &selection->writers[selection->writer_count];
+        *w = (struct chosen_writer){ .instance_id = *instance, .metadata = metadata };
+        vss_examine_writer_metadata_get_identity(metadata, &w->identity);
+        w->schema = vss_examine_writer_metadata_get_backup_schema(metadata);
+        vss_examine_writer_metadata_get_file_counts(metadata, NULL, NULL, &count);
+        w->components = calloc(count ? count : 1, sizeof(*w->components));
+        if (!w->components)
+                return -ENOMEM;
+        w->component_count = count;
+        selection->writer_count++; /* selection_done() releases it from here on */
         for (size_t i = 0; i < count; i++) {
-                r = load_component(ret, i, &ret->components[i]);
+                int r = load_component(w, i, &w->components[i]);
+
                 if (r < 0)
                         return r;
         }
@@ -248,24 +252,37 @@ static void complete_writer(struct selection *s, struct chosen_writer *writer,
                 writer->components[i].covered = writer->components[i].included;
 }
 
+int selection_choose(struct selection *s, const struct selection_request *request,
+                     struct vss_error *reterr) {
+        for (size_t i = 0; request->components && request->components[i]; i++) {
+                int r = choose_by_name(s, request->components[i], reterr);
+
+                if (r < 0)
+                        return r;
+        }
+        for (size_t i = 0; i < s->writer_count; i++) {
+                choose_by_paths(&s->writers[i], request);
+                complete_writer(s, &s->writers[i], request);
+        }
+        return 0;
+}
+
 int selection_make(struct vss_backup_components *bc, const struct selection_request *request,
                    struct selection *ret, struct vss_error *reterr) {
         struct selection s = { 0 };
-        int r = vss_backup_components_get_writer_metadata_count(bc, &s.writer_count, reterr);
+        size_t count;
+        int r = vss_backup_components_get_writer_metadata_count(bc, &count, reterr);
 
-        if (r < 0)
-                return r;
-        s.writers = calloc(s.writer_count ? s.writer_count : 1, sizeof(*s.writers));
-        if (!s.writers)
-                return -ENOMEM;
-        for (size_t i = 0; r >= 0 && i < s.writer_count; i++)
-                r = load_writer(bc, i, &s.writers[i], reterr);
-        for (size_t i = 0; r >= 0 && request->components && request->components[i]; i++)
-                r = choose_by_name(&s, request->components[i], reterr);
-        for (size_t i = 0; r >= 0 && i < s.writer_count; i++) {
-                choose_by_paths(&s.writers[i], request);
-                complete_writer(&s, &s.writers[i], request);
+        for (size_t i = 0; r >= 0 && i < count; i++) {
+                struct vss_examine_writer_metadata *metadata;
+                struct vss_id instance;
+
+                r = vss_backup_components_get_writer_metadata(bc, i, &instance, &metadata, reterr);
+                if (r >= 0)
+                        r = selection_add_writer(&s, &instance, metadata);
         }
+        if (r >= 0)
+                r = selection_choose(&s, request, reterr);
         if (r < 0) {
                 selection_done(&s);
                 return r;

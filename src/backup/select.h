@@ -31,7 +31,7 @@ struct chosen_writer {
 
 struct selection {
         struct chosen_writer *writers;
-        size_t writer_count;
+        size_t writer_count, writer_capacity;
         char **notes; /* things the user should know: what was left out and why */
         size_t note_count, note_capacity;
 };
@@ -56,6 +56,12 @@ struct selection_request {
 int selection_make(struct vss_backup_components *bc, const struct selection_request *request,
                    struct selection *ret, struct vss_error *reterr);
 void selection_done(struct selection *selection);
+
+/* The two halves of it: a writer's metadata (lent), and the choice over all that were added. */
+int selection_add_writer(struct selection *selection, const struct vss_id *instance,
+                         struct vss_examine_writer_metadata *metadata);
+int selection_choose(struct selection *selection, const struct selection_request *request,
+                     struct vss_error *reterr);
 
 /* selection_note() - keep a sentence for the user; out of memory only loses the sentence */
 void selection_note(struct selection *selection, const char *format, ...)
