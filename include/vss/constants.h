@@ -78,8 +78,9 @@ enum vss_snapshot_context {
         VSS_CTX_CLIENT_ACCESSIBLE_WRITERS =
                 0x0000000d /* Persistent previous-versions snapshot, with writers */
 };
-#define VSS_CTX_ALL UINT32_C(0xffffffff) /* Every context; for queries and deletion, not creation  \
-                                          */
+#define VSS_CTX_ALL                                                                                \
+        UINT32_C(0xffffffff) /* Every context; for queries and deletion, not creation              \
+                              */
 
 enum vss_provider_capabilities {
         VSS_PRV_CAPABILITY_LEGACY = 0x00000001, /* Provider with the old interface */
@@ -327,8 +328,9 @@ enum vss_component_flags {
 #define VSS_SW_BOOTABLE_STATE INT64_C(0x1) /* Flag bit for bootable state; use not documented */
 #define VSS_ASSOC_NO_MAX_SPACE INT64_C(-1) /* Diff area size limit meaning no limit */
 #define VSS_ASSOC_REMOVE INT64_C(0) /* Diff area size limit meaning drop the association */
-#define VSS_VER_VDS_LUN_INFORMATION INT64_C(1) /* Version number to store in VDS_LUN_INFORMATION   \
-                                                */
+#define VSS_VER_VDS_LUN_INFORMATION                                                                \
+        INT64_C(1) /* Version number to store in VDS_LUN_INFORMATION                               \
+                    */
 enum vss_mgmt_object_type {
         VSS_MGMT_OBJECT_UNKNOWN = 0, /* Object kind not known */
         VSS_MGMT_OBJECT_VOLUME = 1, /* A volume to snapshot */

@@ -35,8 +35,9 @@ extern "C" {
 #define VSS_E_PROVIDER_ALREADY_REGISTERED ((int)0x80042303) /* Provider is already registered */
 #define VSS_E_PROVIDER_NOT_REGISTERED ((int)0x80042304) /* Provider is not registered */
 #define VSS_E_PROVIDER_VETO ((int)0x80042306) /* Provider refused or failed; it logged why */
-#define VSS_E_PROVIDER_IN_USE ((int)0x80042307) /* Provider is in use and cannot be unregistered   \
-                                                 */
+#define VSS_E_PROVIDER_IN_USE                                                                      \
+        ((int)0x80042307) /* Provider is in use and cannot be unregistered                         \
+                           */
 #define VSS_E_OBJECT_NOT_FOUND                                                                     \
         ((int)0x80042308) /* Named object, component, volume or snapshot does not exist */
 #define VSS_S_ASYNC_PENDING ((int)0x00042309) /* Asynchronous operation still runs */
@@ -59,8 +60,9 @@ extern "C" {
 #define VSS_E_FLUSH_WRITES_TIMEOUT ((int)0x80042313) /* Flushing writes took too long */
 #define VSS_E_HOLD_WRITES_TIMEOUT ((int)0x80042314) /* Holding writes took too long */
 #define VSS_E_UNEXPECTED_WRITER_ERROR ((int)0x80042315) /* Unexpected error talking to writers */
-#define VSS_E_SNAPSHOT_SET_IN_PROGRESS ((int)0x80042316) /* Another snapshot set is being created  \
-                                                          */
+#define VSS_E_SNAPSHOT_SET_IN_PROGRESS                                                             \
+        ((int)0x80042316) /* Another snapshot set is being created                                 \
+                           */
 #define VSS_E_MAXIMUM_NUMBER_OF_SNAPSHOTS_REACHED                                                  \
         ((int)0x80042317) /* Volume or provider holds the most snapshots allowed */
 #define VSS_E_WRITER_INFRASTRUCTURE ((int)0x80042318) /* Writer communication does not work */
@@ -104,13 +106,15 @@ extern "C" {
         ((int)0x800423f5) /* Writer could not recover its data in the snapshot */
 #define VSS_E_BREAK_REVERT_ID_FAILED                                                               \
         ((int)0x800423f6) /* Break failed: disk identifiers could not be reverted */
-#define VSS_E_LEGACY_PROVIDER ((int)0x800423f7) /* Provider version is too old for the operation   \
-                                                 */
+#define VSS_E_LEGACY_PROVIDER                                                                      \
+        ((int)0x800423f7) /* Provider version is too old for the operation                         \
+                           */
 #define VSS_E_MISSING_DISK ((int)0x800423f8) /* Expected disk did not appear */
 #define VSS_E_MISSING_HIDDEN_VOLUME ((int)0x800423f9) /* Expected hidden volume did not appear */
 #define VSS_E_MISSING_VOLUME ((int)0x800423fa) /* Expected volume did not appear */
-#define VSS_E_AUTORECOVERY_FAILED ((int)0x800423fb) /* Automatic recovery of the snapshot failed   \
-                                                     */
+#define VSS_E_AUTORECOVERY_FAILED                                                                  \
+        ((int)0x800423fb) /* Automatic recovery of the snapshot failed                             \
+                           */
 #define VSS_E_DYNAMIC_DISK_ERROR ((int)0x800423fc) /* Error handling dynamic disks */
 #define VSS_E_NONTRANSPORTABLE_BCD                                                                 \
         ((int)0x800423fd) /* Backup document is not for a transportable snapshot */
@@ -133,8 +137,9 @@ extern "C" {
 #define VSS_E_FSS_TIMEOUT ((int)0x80042417) /* Preparing a file share snapshot took too long */
 #define S_FALSE                                                                                    \
         ((int)0x00000001) /* Succeeded, but the item asked for is absent or nothing was done */
-#define E_ACCESSDENIED ((int)0x80070005) /* Caller lacks backup privilege or is not administrator  \
-                                          */
+#define E_ACCESSDENIED                                                                             \
+        ((int)0x80070005) /* Caller lacks backup privilege or is not administrator                 \
+                           */
 #define E_FAIL ((int)0x80004005) /* Internal failure */
 #define E_INVALIDARG ((int)0x80070057) /* A parameter value is not valid */
 #define E_NOTIMPL ((int)0x80004001) /* Provider does not offer the operation */

@@ -23,6 +23,7 @@ struct vss_provider; /* the running plug-in; the runtime owns it */
 
 /** vss_provider_set_data() - remember the plug-in's own state; the plug-in frees it in unload */
 void vss_provider_set_data(struct vss_provider *provider, void *data);
+/** vss_provider_data() - what vss_provider_set_data() was given, NULL before */
 void *vss_provider_data(const struct vss_provider *provider);
 
 /**

@@ -79,6 +79,8 @@ int vss_async_finish(struct vss_async *async, struct vss_error *reterr);
  * @who:    writer or provider it concerns, or ""
  */
 typedef void (*vss_progress_t)(void *userdata, const char *phase, const char *who);
+/** vss_backup_components_set_progress() - @progress is called while a call of this object waits;
+ * NULL ends it */
 void vss_backup_components_set_progress(struct vss_backup_components *bc, vss_progress_t progress,
                                         void *userdata);
 
@@ -87,29 +89,59 @@ void vss_backup_components_set_progress(struct vss_backup_components *bc, vss_pr
 /** vss_backup_components_initialize_for_backup() - B-2; @xml NULL, or a stored document */
 int vss_backup_components_initialize_for_backup(struct vss_backup_components *bc, const char *xml,
                                                 struct vss_error *reterr);
+/** vss_backup_components_initialize_for_restore() - @xml: the document that was saved with the
+ * backup (R-10)
+ *
+ * Return: 0, VSS_E_BAD_STATE, VSS_E_INVALID_XML_DOCUMENT
+ */
 int vss_backup_components_initialize_for_restore(struct vss_backup_components *bc, const char *xml,
                                                  struct vss_error *reterr);
+/** vss_backup_components_set_context() - enum vss_snapshot_context with attributes or-ed in; once,
+ * right after initialize (S-4)
+ *
+ * Return: 0, VSS_E_BAD_STATE, E_INVALIDARG, VSS_E_UNSUPPORTED_CONTEXT
+ */
 int vss_backup_components_set_context(struct vss_backup_components *bc, uint32_t context,
                                       struct vss_error *reterr);
+/** vss_backup_components_set_backup_state() - what kind of backup this is (B-4)
+ * @select_components: components are chosen one by one; @backup_type: enum vss_backup_type;
+ * @partial_file_support: this program can store byte ranges (I-115)
+ *
+ * Return: 0, VSS_E_BAD_STATE, E_INVALIDARG for an undefined type (I-46)
+ */
 int vss_backup_components_set_backup_state(struct vss_backup_components *bc, bool select_components,
                                            bool bootable_system_state, uint32_t backup_type,
                                            bool partial_file_support, struct vss_error *reterr);
+/** vss_backup_components_set_restore_state() - enum vss_restore_type; before PreRestore, optional
+ * (R-40) */
 int vss_backup_components_set_restore_state(struct vss_backup_components *bc, uint32_t restore_type,
                                             struct vss_error *reterr);
+/** vss_backup_components_get_session_id() - the session as writers see it; null before anything was
+ * asked of the service */
 struct vss_id vss_backup_components_get_session_id(const struct vss_backup_components *bc);
 
 /* ---- writers ---- */
+/** vss_backup_components_enable_writer_classes() - only these classes take part; more calls add.
+ * Before GatherWriterMetadata (B-31) */
 int vss_backup_components_enable_writer_classes(struct vss_backup_components *bc,
                                                 const struct vss_id *ids, size_t count,
                                                 struct vss_error *reterr);
+/** vss_backup_components_disable_writer_classes() - these classes do not take part (B-31) */
 int vss_backup_components_disable_writer_classes(struct vss_backup_components *bc,
                                                  const struct vss_id *ids, size_t count,
                                                  struct vss_error *reterr);
+/** vss_backup_components_disable_writer_instances() - these instances do not take part (B-31) */
 int vss_backup_components_disable_writer_instances(struct vss_backup_components *bc,
                                                    const struct vss_id *ids, size_t count,
                                                    struct vss_error *reterr);
+/** vss_backup_components_gather_writer_metadata() - ask every enabled writer to describe itself,
+ * once per object (B-6)
+ *
+ * Return: 0 and an operation, VSS_E_BAD_STATE. A writer that fails is missing from the list
+ */
 int vss_backup_components_gather_writer_metadata(struct vss_backup_components *bc,
                                                  struct vss_async **ret, struct vss_error *reterr);
+/** vss_backup_components_get_writer_metadata_count() - writers that answered */
 int vss_backup_components_get_writer_metadata_count(struct vss_backup_components *bc, size_t *ret,
                                                     struct vss_error *reterr);
 
@@ -134,27 +166,58 @@ struct vss_writer_status {
         const char *message;
         uint32_t reserved[8];
 };
+/** vss_backup_components_gather_writer_status() - after PrepareForBackup, DoSnapshotSet,
+ * BackupComplete and the restore calls (B-28) */
 int vss_backup_components_gather_writer_status(struct vss_backup_components *bc,
                                                struct vss_async **ret, struct vss_error *reterr);
+/** vss_backup_components_get_writer_status_count() - writers in this session; VSS_E_BAD_STATE
+ * before gathering */
 int vss_backup_components_get_writer_status_count(struct vss_backup_components *bc, size_t *ret,
                                                   struct vss_error *reterr);
+/** vss_backup_components_get_writer_status() - success only means that the question was answered
+ * (B-115)
+ *
+ * Return: 0, VSS_E_OBJECT_NOT_FOUND beyond the end, VSS_E_BAD_STATE
+ */
 int vss_backup_components_get_writer_status(struct vss_backup_components *bc, size_t index,
                                             struct vss_writer_status *ret,
                                             struct vss_error *reterr);
+/** vss_backup_components_free_writer_status() - forget what was gathered */
 int vss_backup_components_free_writer_status(struct vss_backup_components *bc,
                                              struct vss_error *reterr);
 
 /* ---- components: the key is struct vss_component_key of documents.h ---- */
+/** vss_backup_components_add_component() - include a component (B-8); what is below a selectable
+ * one comes along
+ *
+ * Return: 0, VSS_E_BAD_STATE, E_INVALIDARG (unknown, or only implicit: L-28, L-30),
+ * VSS_E_OBJECT_ALREADY_EXISTS (L-29, L-31, L-32)
+ */
 int vss_backup_components_add_component(struct vss_backup_components *bc,
                                         const struct vss_id *instance_id,
                                         const struct vss_component_key *key,
                                         struct vss_error *reterr);
+/** vss_backup_components_set_backup_options() - words for the writer, in its own format (D-56).
+ * Before PrepareForBackup
+ *
+ * Return: 0, VSS_E_OBJECT_NOT_FOUND (D-81), VSS_E_BAD_STATE
+ */
 int vss_backup_components_set_backup_options(struct vss_backup_components *bc,
                                              const struct vss_component_key *key,
                                              const char *options, struct vss_error *reterr);
+/** vss_backup_components_set_previous_backup_stamp() - the stamp of the base, verbatim (I-151,
+ * I-157). Before PrepareForBackup
+ *
+ * Return: 0, VSS_E_OBJECT_NOT_FOUND, VSS_E_BAD_STATE (I-158)
+ */
 int vss_backup_components_set_previous_backup_stamp(struct vss_backup_components *bc,
                                                     const struct vss_component_key *key,
                                                     const char *stamp, struct vss_error *reterr);
+/** vss_backup_components_set_backup_succeeded() - after copying, before BackupComplete, for every
+ * explicit component (B-17)
+ *
+ * Return: 0, VSS_E_OBJECT_NOT_FOUND, VSS_E_BAD_STATE
+ */
 int vss_backup_components_set_backup_succeeded(struct vss_backup_components *bc,
                                                const struct vss_id *instance_id,
                                                const struct vss_component_key *key, bool succeeded,
@@ -171,6 +234,10 @@ int vss_backup_components_get_writer_components(struct vss_backup_components *bc
                                                 struct vss_error *reterr);
 
 /* ---- the shadow copy set ---- */
+/** vss_backup_components_start_snapshot_set() - begin a set; one at a time on a machine (S-13)
+ *
+ * Return: 0, VSS_E_SNAPSHOT_SET_IN_PROGRESS (wait and retry), VSS_E_BAD_STATE
+ */
 int vss_backup_components_start_snapshot_set(struct vss_backup_components *bc,
                                              struct vss_id *ret_set_id, struct vss_error *reterr);
 
@@ -196,12 +263,27 @@ int vss_backup_components_add_to_snapshot_set(struct vss_backup_components *bc, 
                                               const struct vss_id *provider_id,
                                               const char *const *paths, struct vss_id *ret_id,
                                               struct vss_error *reterr);
+/** vss_backup_components_prepare_for_backup() - tell the writers what is going to happen (B-12)
+ *
+ * Return: 0 and an operation, VSS_E_BAD_STATE (also when required components are missing, L-33)
+ */
 int vss_backup_components_prepare_for_backup(struct vss_backup_components *bc,
                                              struct vss_async **ret, struct vss_error *reterr);
+/** vss_backup_components_do_snapshot_set() - freeze, copy, thaw (B-14, section 2)
+ *
+ * Return: 0 and an operation; its failures: B-118..B-124. A veto of a writer is not one (B-45)
+ */
 int vss_backup_components_do_snapshot_set(struct vss_backup_components *bc, struct vss_async **ret,
                                           struct vss_error *reterr);
+/** vss_backup_components_backup_complete() - everything is on the medium: writers may truncate logs
+ * (B-18)
+ *
+ * Return: 0 and an operation, VSS_E_BAD_STATE also after a failed DoSnapshotSet
+ */
 int vss_backup_components_backup_complete(struct vss_backup_components *bc, struct vss_async **ret,
                                           struct vss_error *reterr);
+/** vss_backup_components_abort_backup() - the backup is off; writers hear Abort (B-131, B-135).
+ * Harmless when nothing is under way */
 int vss_backup_components_abort_backup(struct vss_backup_components *bc, struct vss_error *reterr);
 
 /** vss_backup_components_get_snapshot_properties() - release @ret's strings with
@@ -242,9 +324,13 @@ struct vss_object_prop {
 /** vss_enum_object_next() - up to @count records; returns 0, or S_FALSE when fewer were left */
 int vss_enum_object_next(struct vss_enum_object *cursor, size_t count, struct vss_object_prop *ret,
                          size_t *ret_fetched);
+/** vss_enum_object_skip() - 0, or S_FALSE when fewer than @count were left */
 int vss_enum_object_skip(struct vss_enum_object *cursor, size_t count);
+/** vss_enum_object_reset() - back to the first record */
 int vss_enum_object_reset(struct vss_enum_object *cursor);
+/** vss_enum_object_clone() - a second cursor at the same place; release it as well */
 int vss_enum_object_clone(struct vss_enum_object *cursor, struct vss_enum_object **ret);
+/** vss_enum_object_free() - accepts NULL, returns NULL */
 struct vss_enum_object *vss_enum_object_free(struct vss_enum_object *cursor);
 
 /* ---- volumes ---- */
@@ -277,46 +363,83 @@ int vss_backup_components_save_as_xml(struct vss_backup_components *bc, char **r
                                       size_t *ret_size, struct vss_error *reterr);
 
 /* ---- restore ---- */
+/** vss_backup_components_set_selected_for_restore() - restore this explicit component and its set
+ * (R-20..R-22)
+ * @instance: NULL, or the running instance to restore into (R-29)
+ *
+ * Return: 0, VSS_E_OBJECT_NOT_FOUND, VSS_E_NOT_SUPPORTED, VSS_E_BAD_STATE
+ */
 int vss_backup_components_set_selected_for_restore(struct vss_backup_components *bc,
                                                    const struct vss_component_key *key,
                                                    bool selected, const struct vss_id *instance,
                                                    struct vss_error *reterr);
+/** vss_backup_components_add_restore_subcomponent() - only this part of a selected set (R-23, R-24)
+ *
+ * Return: 0, E_INVALIDARG, VSS_E_OBJECT_NOT_FOUND, VSS_E_BAD_STATE
+ */
 int vss_backup_components_add_restore_subcomponent(struct vss_backup_components *bc,
                                                    const struct vss_component_key *key,
                                                    const char *sub_logical_path,
                                                    const char *sub_name, struct vss_error *reterr);
+/** vss_backup_components_set_restore_options() - words for the writer, by the grammar of R-43;
+ * before PreRestore
+ *
+ * Return: 0, E_INVALIDARG, VSS_E_OBJECT_NOT_FOUND, VSS_E_BAD_STATE
+ */
 int vss_backup_components_set_restore_options(struct vss_backup_components *bc,
                                               const struct vss_component_key *key,
                                               const char *options, struct vss_error *reterr);
+/** vss_backup_components_set_additional_restores() - true when another image follows: no recovery
+ * yet (I-186) */
 int vss_backup_components_set_additional_restores(struct vss_backup_components *bc,
                                                   const struct vss_component_key *key,
                                                   bool additional, struct vss_error *reterr);
+/** vss_backup_components_set_file_restore_status() - enum vss_file_restore_status, for every
+ * selected component, before PostRestore (R-100) */
 int vss_backup_components_set_file_restore_status(struct vss_backup_components *bc,
                                                   const struct vss_component_key *key,
                                                   uint32_t status, struct vss_error *reterr);
+/** vss_backup_components_set_ranges_file_path() - where the ranges file of the index-th partial
+ * file lies now (D-65) */
 int vss_backup_components_set_ranges_file_path(struct vss_backup_components *bc,
                                                const struct vss_component_key *key, size_t index,
                                                const char *path, struct vss_error *reterr);
+/** vss_backup_components_add_new_target() - the requester restores a file set elsewhere (R-94)
+ *
+ * Return: 0, VSS_E_NOT_SUPPORTED, VSS_E_OBJECT_NOT_FOUND, VSS_E_BAD_STATE
+ */
 int vss_backup_components_add_new_target(struct vss_backup_components *bc,
                                          const struct vss_component_key *key,
                                          const struct vss_file_set *from, const char *destination,
                                          struct vss_error *reterr);
+/** vss_backup_components_add_alternative_location_mapping() - record that a file set went to its
+ * mapped place (D-75) */
 int vss_backup_components_add_alternative_location_mapping(struct vss_backup_components *bc,
                                                            const struct vss_component_key *key,
                                                            const struct vss_file_set *from,
                                                            const char *destination,
                                                            struct vss_error *reterr);
+/** vss_backup_components_set_authoritative_restore() - this copy wins over its peers */
 int vss_backup_components_set_authoritative_restore(struct vss_backup_components *bc,
                                                     const struct vss_component_key *key,
                                                     bool authoritative, struct vss_error *reterr);
+/** vss_backup_components_set_roll_forward() - enum vss_rollforward_type; @point for PARTIAL (R-45)
+ *
+ * Return: 0, E_INVALIDARG, VSS_E_OBJECT_NOT_FOUND, VSS_E_BAD_STATE
+ */
 int vss_backup_components_set_roll_forward(struct vss_backup_components *bc,
                                            const struct vss_component_key *key, uint32_t type,
                                            const char *point, struct vss_error *reterr);
+/** vss_backup_components_set_restore_name() - bring the component up under another name */
 int vss_backup_components_set_restore_name(struct vss_backup_components *bc,
                                            const struct vss_component_key *key, const char *name,
                                            struct vss_error *reterr);
+/** vss_backup_components_pre_restore() - writers get ready for their files to be replaced (R table
+ * 2, row 8) */
 int vss_backup_components_pre_restore(struct vss_backup_components *bc, struct vss_async **ret,
                                       struct vss_error *reterr);
+/** vss_backup_components_post_restore() - writers take their files over; always, once PreRestore
+ * was sent (R-13) */
 int vss_backup_components_post_restore(struct vss_backup_components *bc, struct vss_async **ret,
                                        struct vss_error *reterr);
 

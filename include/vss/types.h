@@ -44,7 +44,9 @@ char *vss_id_format(const struct vss_id *id, char buffer[VSS_ID_TEXT_SIZE]);
  * Return: 0 or a negative errno of getrandom(2). */
 int vss_id_new(struct vss_id *ret);
 
+/** vss_id_equal() - the same identifier? */
 bool vss_id_equal(const struct vss_id *a, const struct vss_id *b);
+/** vss_id_is_null() - all zero? */
 bool vss_id_is_null(const struct vss_id *id);
 
 /**
@@ -54,9 +56,13 @@ bool vss_id_is_null(const struct vss_id *id);
  */
 typedef int64_t vss_timestamp_t;
 
+/** vss_timestamp_from_unix() - seconds since 1970-01-01 UTC and nanoseconds, rounded down to 100 ns
+ */
 vss_timestamp_t vss_timestamp_from_unix(int64_t seconds, uint32_t nanoseconds);
+/** vss_timestamp_to_unix() - the way back */
 void vss_timestamp_to_unix(vss_timestamp_t timestamp, int64_t *ret_seconds,
                            uint32_t *ret_nanoseconds);
+/** vss_timestamp_now() - the present of the system clock */
 vss_timestamp_t vss_timestamp_now(void);
 
 /** enum vss_hold - what a provider says about holding writes on its volumes */

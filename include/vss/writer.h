@@ -99,25 +99,40 @@ struct vss_writer_ops {
 
 /* What a handler may ask. Outside of the events of B-56..B-71 they say VSS_E_BAD_STATE, null or
  * false. Strings are lent until the handler returns. */
+/** vss_writer_set_data() - remember the plug-in's own state; it is freed in unload */
 void vss_writer_set_data(struct vss_writer *writer, void *data);
+/** vss_writer_data() - what vss_writer_set_data() was given, NULL before */
 void *vss_writer_data(const struct vss_writer *writer);
+/** vss_writer_get_backup_type() - the type asked for, enum vss_backup_type (B-58, I-72) */
 uint32_t vss_writer_get_backup_type(const struct vss_writer *writer); /* enum vss_backup_type */
+/** vss_writer_get_restore_type() - enum vss_restore_type */
 uint32_t vss_writer_get_restore_type(const struct vss_writer *writer);
+/** vss_writer_get_context() - enum vss_snapshot_context with attributes or-ed in */
 uint32_t vss_writer_get_context(const struct vss_writer *writer);
+/** vss_writer_get_current_level() - enum vss_application_level that is being frozen */
 uint32_t vss_writer_get_current_level(const struct vss_writer *writer);
+/** vss_writer_get_instant() - enum vss_instant of the set */
 uint32_t vss_writer_get_instant(const struct vss_writer *writer); /* enum vss_instant of the set */
+/** vss_writer_are_components_selected() - component mode? (D-46) */
 bool vss_writer_are_components_selected(const struct vss_writer *writer);
+/** vss_writer_is_bootable_system_state_backed_up() - D-47 */
 bool vss_writer_is_bootable_system_state_backed_up(const struct vss_writer *writer);
+/** vss_writer_is_partial_file_support_enabled() - may vss_component_add_partial_file() be used?
+ * (D-48) */
 bool vss_writer_is_partial_file_support_enabled(const struct vss_writer *writer);
+/** vss_writer_is_writer_shutting_down() - the runtime is ending: return soon */
 bool vss_writer_is_writer_shutting_down(const struct vss_writer *writer);
 
 /** vss_writer_is_path_affected() - true when @path lies on a volume of the set (B-68) */
 bool vss_writer_is_path_affected(const struct vss_writer *writer, const char *path);
+/** vss_writer_get_current_volume_count() - volumes of the set (B-68) */
 size_t vss_writer_get_current_volume_count(const struct vss_writer *writer);
 
 /** vss_writer_get_current_volume_array() - mount points of the set's volumes, NULL-terminated */
 const char *const *vss_writer_get_current_volume_array(const struct vss_writer *writer);
+/** vss_writer_get_current_snapshot_set_id() - null outside of B-69 */
 struct vss_id vss_writer_get_current_snapshot_set_id(const struct vss_writer *writer);
+/** vss_writer_get_session_id() - B-71; state is kept per session (B-140) */
 struct vss_id vss_writer_get_session_id(const struct vss_writer *writer);
 
 /**
@@ -184,6 +199,7 @@ int vss_writer_initialize(struct vss_writer *writer, const char *instance_name,
  */
 int vss_writer_subscribe(struct vss_writer *writer, const char *address, uint32_t event_flags,
                          struct vss_error *reterr);
+/** vss_writer_unsubscribe() - leave the service; 0, VSS_E_BAD_STATE when not subscribed */
 int vss_writer_unsubscribe(struct vss_writer *writer);
 
 /** vss_writer_process() - serve events until @timeout_ms is over (-1: until unsubscribed)
