@@ -54,20 +54,19 @@ void hold_send(struct hold *hold, enum hold_reply_type type, int code, enum hold
         (void)send(hold->client_fd, reply, sizeof(*reply), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-/* Not yet frozen at the limit: flushing was too slow. Frozen: what came after was (S-42). */
-static int code_of_expiry(const struct hold_record *record) {
-        for (uint32_t i = 0; i < record->count; i++)
-                if (atomic_load(&record->entries[i].state) < HOLD_STATE_FROZEN)
-                        return VSS_E_FLUSH_WRITES_TIMEOUT;
-        return VSS_E_HOLD_WRITES_TIMEOUT;
-}
-
-int hold_code(const struct hold *hold, enum hold_reason reason) {
+int hold_code(enum hold_reason reason) {
         if (reason == HOLD_REASON_NONE)
                 return 0;
-        if (reason == HOLD_REASON_EXPIRED)
-                return code_of_expiry(hold->record);
-        return VSS_E_HOLD_WRITES_TIMEOUT;
+        return reason == HOLD_REASON_FLUSH_EXPIRED ? VSS_E_FLUSH_WRITES_TIMEOUT
+                                                   : VSS_E_HOLD_WRITES_TIMEOUT;
+}
+
+/* Not yet frozen at the limit: flushing was too slow. All frozen: what came after was (S-42). */
+static enum hold_reason reason_of_expiry(const struct hold_record *record) {
+        for (uint32_t i = 0; i < record->count; i++)
+                if (atomic_load(&record->entries[i].state) < HOLD_STATE_FROZEN)
+                        return HOLD_REASON_FLUSH_EXPIRED;
+        return HOLD_REASON_EXPIRED;
 }
 
 bool hold_break(struct hold *hold, enum hold_reason reason) {
@@ -75,9 +74,11 @@ bool hold_break(struct hold *hold, enum hold_reason reason) {
 
         if (hold_record_all_final(hold->record))
                 return false;
+        if (reason == HOLD_REASON_EXPIRED)
+                reason = reason_of_expiry(hold->record);
         if (atomic_compare_exchange_strong(&hold->record->reason, &first, reason))
                 first = reason;
-        hold_send(hold, HOLD_BROKEN, hold_code(hold, first), first, hold->count, 0);
+        hold_send(hold, HOLD_BROKEN, hold_code(first), first, hold->count, 0);
         crew_post_all(&hold->crew, CREW_THAW);
         return true;
 }
@@ -86,5 +87,5 @@ void hold_finish(struct hold *hold) {
         uint32_t reason = atomic_load(&hold->record->reason);
 
         (void)unlinkat(hold->runtime_fd, hold->record_name, 0);
-        hold_send(hold, HOLD_RELEASED, hold_code(hold, reason), reason, hold->count, 0);
+        hold_send(hold, HOLD_RELEASED, hold_code(reason), reason, hold->count, 0);
 }

@@ -272,6 +272,9 @@ static const char *words_for_break(uint32_t reason) {
         static const char *const words[] = {
                 [HOLD_REASON_BAD_REQUEST] = "vss-hold was asked out of order",
                 [HOLD_REASON_EXPIRED] = "writes were held up to the limit and have been let go",
+                [HOLD_REASON_FLUSH_EXPIRED] =
+                        "writing out took up to the limit for holding writes; "
+                        "try again when less is written",
                 [HOLD_REASON_FREEZER_DIED] = "the freezer of vss-hold ended while writes were "
                                              "held; its guardian let them go",
                 [HOLD_REASON_GUARDIAN_DIED] = "the guardian of vss-hold ended while writes were "
@@ -378,7 +381,7 @@ int hold_client_process(struct hold_client *client, struct hold_event *ret,
                 if (client->reply.type == HOLD_PREPARED)
                         client->prepared = client->reply.code == 0;
                 client->released = client->reply.type == HOLD_RELEASED;
-                client->broken = client->reply.type == HOLD_BROKEN;
+                client->broken |= client->reply.type == HOLD_BROKEN;
                 fill_event(client, ret);
                 return 1;
         }

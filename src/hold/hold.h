@@ -49,7 +49,7 @@ bool hold_break(struct hold *hold, enum hold_reason reason);
 void hold_finish(struct hold *hold);
 
 /* hold_code() - the official code for a broken hold */
-int hold_code(const struct hold *hold, enum hold_reason reason);
+int hold_code(enum hold_reason reason);
 
 /* hold_freezer() and hold_guardian() - run until all is thawed and the client is gone; the
  * pidfds are those of the other one */

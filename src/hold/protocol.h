@@ -52,7 +52,8 @@ enum hold_reason {
         HOLD_REASON_SETUP, /* no memory, thread, timer, record: see error */
         HOLD_REASON_SYNC, /* syncfs reported error */
         HOLD_REASON_FREEZE, /* FIFREEZE reported error; EBUSY: frozen by somebody else (S-28) */
-        HOLD_REASON_EXPIRED, /* the limit was reached */
+        HOLD_REASON_EXPIRED, /* the limit was reached while all was frozen */
+        HOLD_REASON_FLUSH_EXPIRED, /* the limit was reached while FIFREEZE still wrote out (S-42) */
         HOLD_REASON_FREEZER_DIED,
         HOLD_REASON_GUARDIAN_DIED,
         HOLD_REASON_TERMINATED, /* SIGTERM */

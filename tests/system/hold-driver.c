@@ -4,15 +4,15 @@
  *
  * hold-driver RUNTIME-DIR STEP...; exit 0 when each step went as it says. HOLD_LIMIT_MS lowers the
  * limit. Paths hold no comma. Steps:
- *   prepare:PATH[@LEVEL],...  presync:N  freeze  release  (these do not wait)
+ *   prepare:PATH[#MOUNT-ID][@LEVEL],...  presync:N  freeze  release  (these do not wait)
  *   expect:EVENT:CODE   the next event, with words on standard output
  *   settle              take events up to RELEASED
  *   words:TEXT          the last event's words contain TEXT
  *   kill:WHO stop:WHO cont:WHO term:WHO int:WHO hup:WHO   WHO: freezer, guardian, both
  *   later:MS:KILL:WHO   the same from another process after that time, WHO may be client
  *   frozen:PATH flowing:PATH   ask the kernel, by FIFREEZE
- *   sleep:MS  hangup  ends (both processes go within two seconds)  thaw:COUNT  thaw-fails:CODE
- *   die                 end by SIGKILL
+ *   sleep:MS  sh:COMMAND  hangup  ends (both processes go within two seconds)  thaw:COUNT
+ * thaw-fails:CODE die                 end by SIGKILL
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -34,7 +34,7 @@
 
 static const char *runtime_dir;
 static struct hold_client *client;
-static pid_t freezer, guardian;
+static pid_t self, freezer, guardian; /* a forked helper's parent may be dead: never getppid() */
 static char words[1024];
 
 static void start(void) {
@@ -63,6 +63,11 @@ static void step_prepare(char *list) {
                 if (at) {
                         *at = '\0';
                         volumes[n].level = (uint32_t)atoi(at + 1);
+                }
+                at = strrchr(path, '#');
+                if (at) {
+                        *at = '\0';
+                        volumes[n].mount_id = strtoull(at + 1, NULL, 10);
                 }
                 volumes[n].mount_point = path;
         }
@@ -134,7 +139,7 @@ static void send_signal(int number, const char *who) {
         if (both || strcmp(who, "guardian") == 0)
                 CHECK(guardian > 1 && (kill(guardian, number) >= 0 || errno == ESRCH));
         if (strcmp(who, "client") == 0)
-                CHECK(kill(getppid(), number) >= 0);
+                CHECK(kill(self, number) >= 0 || errno == ESRCH);
 }
 
 static int signal_named(const char *name) {
@@ -236,6 +241,8 @@ static void step(char *text) {
                 CHECK(!is_frozen(text));
         else if (strcmp(verb, "sleep") == 0)
                 usleep((unsigned)atoi(text) * 1000);
+        else if (strcmp(verb, "sh") == 0)
+                CHECK(system(text) == 0);
         else if (strcmp(verb, "hangup") == 0)
                 hang_up();
         else if (strcmp(verb, "ends") == 0)
@@ -252,6 +259,7 @@ static void step(char *text) {
 
 int main(int argc, char *argv[]) {
         CHECK(argc > 2);
+        self = getpid();
         runtime_dir = argv[1];
         for (int i = 2; i < argc; i++)
                 step(argv[i]);
