@@ -16,7 +16,7 @@ struct document_limits;
 
 /*
  * create_writer_metadata_new() - begin a document
- * @identity: copied; writer and instance id, name, usage and source are mandatory (D-8..D-14)
+ * @identity: copied; writer id, name, usage and source are mandatory (D-8..D-14)
  * @express:  the rules of I-65, M-37 and R-76 hold
  *
  * Return: 0, E_INVALIDARG with words, -ENOMEM
