@@ -2,8 +2,10 @@
 /*
  * vss-probe - looks at volumes for vssd, which must not hang when one of them does.
  *
- * usage: vss-probe list|path|below|name [NAME] [FOLDER...]
+ * usage: vss-probe list|path|below|name|thaw [NAME] [FOLDER...]
  *
+ * "thaw" ends what a dead vss-hold left frozen by the records in the folder NAME; that can hang as
+ * well. It answers one record, without a volume in it, for each file system that it thawed.
  * Answers on descriptor 3 with the records of volume/volume.h, or with text on standard output when
  * descriptor 3 is not open (for people). What is mounted below a FOLDER is none of the machine's
  * volumes but a copy. vssd kills it at its deadline.
@@ -17,11 +19,21 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "config.h"
+#include "hold/leftovers.h"
 #include "volume/scan.h"
 
-static int answer(const char *verb, const char *name, const char *const *skip,
-                  struct volume_list *list, struct vss_error *reterr) {
+static int thaw(const char *runtime_dir, struct volume_list *list, struct vss_error *reterr) {
+        const struct volume nameless = { .refusal = NULL };
+        unsigned thawed = 0;
+        int r = hold_thaw_leftovers(runtime_dir, &thawed, reterr);
+
+        while (r >= 0 && thawed-- > 0)
+                r = volume_list_add(list, &nameless);
+        return r;
+}
+
+static int look(const char *verb, const char *name, const char *const *skip,
+                struct volume_list *list, struct vss_error *reterr) {
         struct scan scan;
         int r = scan_init(&scan, skip, reterr);
 
@@ -32,9 +44,25 @@ static int answer(const char *verb, const char *name, const char *const *skip,
         else if (r == 0)
                 r = scan_path(&scan, name, strcmp(verb, "below") == 0, list, reterr);
         scan_done(&scan);
+        return r;
+}
+
+static void answer(const char *verb, const char *name, const char *const *skip,
+                   struct volume_list *list, struct vss_error *reterr) {
+        int r = strcmp(verb, "thaw") == 0 ? thaw(name, list, reterr)
+                                          : look(verb, name, skip, list, reterr);
+
         if (r < 0 && !reterr->code)
                 vss_fail(reterr, r, "%s", vss_error_text(r));
-        return r;
+}
+
+static bool takes_name(const char *verb) {
+        static const char *const verbs[] = { "path", "below", "name", "thaw" };
+
+        for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
+                if (strcmp(verb, verbs[i]) == 0)
+                        return true;
+        return false;
 }
 
 static void print(const struct volume_list *list) {
@@ -54,21 +82,20 @@ static int report(FILE *file, const struct volume_list *list, const struct vss_e
 }
 
 int main(int argc, char **argv) {
-        bool has_name = argc > 1 && (strcmp(argv[1], "path") == 0 ||
-                                     strcmp(argv[1], "below") == 0 || strcmp(argv[1], "name") == 0);
+        bool has_name = argc > 1 && takes_name(argv[1]);
         _cleanup_error_ struct vss_error failure = VSS_ERROR_INIT;
         struct volume_list list = { 0 };
         FILE *file = NULL;
         int status = 0;
 
-        if (argc < 2 + has_name || (!has_name && strcmp(argv[1], "list") != 0)) {
-                fputs("usage: vss-probe list|path|below|name [NAME] [FOLDER...]\n", stderr);
+        if (argc < 2 || argc < 2 + has_name || (!has_name && strcmp(argv[1], "list") != 0)) {
+                fputs("usage: vss-probe list|path|below|name|thaw [NAME] [FOLDER...]\n", stderr);
                 return 2;
         }
         if (fcntl(3, F_GETFL) >= 0)
                 file = fdopen(3, "w");
-        (void)answer(argv[1], has_name ? argv[2] : NULL, (const char *const *)(argv + 2 + has_name),
-                     &list, &failure);
+        answer(argv[1], has_name ? argv[2] : NULL, (const char *const *)(argv + 2 + has_name),
+               &list, &failure);
         if (file)
                 status = report(file, &list, &failure);
         else if (failure.code) {

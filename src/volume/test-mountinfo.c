@@ -5,7 +5,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 
-#include "check.h"
+#include "tests/check.h"
 #include "volume/mountinfo.h"
 #include "volume/volume.h"
 

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * session-object.h - a requester's session as a D-Bus object, and who owns it.
+ *
+ * Only the connection that created a session can see it: for others the object does not exist
+ * (SEC-23). When the connection goes, the session is released.
+ */
+#ifndef BUS_SESSION_OBJECT_H
+#define BUS_SESSION_OBJECT_H
+
+#include "bus/server.h"
+
+#define SESSION_PATH_SIZE 64
+
+struct session_object {
+        struct server *server;
+        struct session *session;
+        char path[SESSION_PATH_SIZE];
+        char *owner; /* unique name; NULL on a private connection */
+        sd_bus_track *track;
+        struct operation **operations; /* lent by the session, all that it ever had */
+        size_t n_operations, operations_capacity;
+        struct session_object *next;
+};
+
+/* session_object_new() - @owner is the sender's unique name, NULL on a private connection */
+int session_object_new(struct server *server, uid_t uid, bool restore, const char *owner,
+                       struct session_object **ret, struct vss_error *reterr);
+
+/* session_objects_end() - release all of them; the coordinator finishes what it has to */
+void session_objects_end(struct server *server);
+
+struct session_object *session_object_find(struct server *server, const char *path);
+
+/* is_owner() - did the owner of @object send the message that is being handled? */
+bool session_object_is_owner(const struct session_object *object, sd_bus *bus);
+
+/* reply_failure() - answer @m with an error */
+void reply_failure(sd_bus_message *m, int code, const struct vss_error *error);
+
+#endif
