@@ -165,11 +165,13 @@ static int send_listing(struct listing *listing) {
         if (r >= 0)
                 r = sd_bus_message_open_container(reply, 'a', "a{sv}");
         for (size_t i = 0; r >= 0 && i < listing->count; i++) {
+                const char *refusal = listing->items[i].volume.refusal;
+                _cleanup_free_ char *words = refusal ? wire_words(refusal) : NULL;
                 struct wire_candidate candidate = { .volume = listing->items[i].volume.v,
                                                     .provider = listing->items[i].provider,
-                                                    .refusal = listing->items[i].volume.refusal };
+                                                    .refusal = words };
 
-                r = wire_append(reply, &wire_candidate, &candidate);
+                r = refusal && !words ? -ENOMEM : wire_append(reply, &wire_candidate, &candidate);
         }
         if (r >= 0)
                 r = sd_bus_message_close_container(reply);

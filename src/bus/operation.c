@@ -53,11 +53,12 @@ void operation_progress(struct server *server, struct operation *operation, cons
 
 void operation_completed(struct server *server, struct operation *operation, int code,
                          const char *words) {
+        _cleanup_free_ char *clean = wire_words(words);
         _cleanup_message_ sd_bus_message *m = NULL;
 
-        if (has_listener(server, operation) &&
+        if (clean && has_listener(server, operation) &&
             new_signal(server, operation, "Completed", &m) >= 0 &&
-            sd_bus_message_append(m, "is", (int32_t)code, words) >= 0)
+            sd_bus_message_append(m, "is", (int32_t)code, clean) >= 0)
                 (void)sd_bus_send(server->bus, m, NULL);
 }
 
@@ -66,8 +67,9 @@ void operation_completed(struct server *server, struct operation *operation, int
 static int method_get_status(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
         const char *words;
         int code = operation_status(userdata, &words);
+        _cleanup_free_ char *clean = wire_words(words);
 
-        return sd_bus_reply_method_return(m, "is", (int32_t)code, words);
+        return clean ? sd_bus_reply_method_return(m, "is", (int32_t)code, clean) : -ENOMEM;
 }
 
 static int method_cancel(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {

@@ -437,6 +437,7 @@ static int append_components(sd_bus_message *reply, const struct session_writer 
 }
 
 static int append_status(sd_bus_message *reply, const struct session_writer *w) {
+        _cleanup_free_ char *words = wire_words(w->message);
         struct wire_status status = {
                 .instance_id = w->identity.instance_id,
                 .writer_id = w->identity.writer_id,
@@ -444,10 +445,10 @@ static int append_status(sd_bus_message *reply, const struct session_writer *w) 
                 .state = w->state,
                 .failure = w->failure,
                 .application_failure = w->application_failure,
-                .message = (char *)(uintptr_t)w->message,
+                .message = words,
         };
 
-        return wire_append(reply, &wire_status, &status);
+        return words ? wire_append(reply, &wire_status, &status) : -ENOMEM;
 }
 
 static int reply_writers(sd_bus_message *m, struct session_object *o, const char *contents,
@@ -521,11 +522,11 @@ static void volume_question_free(struct volume_question *q) {
 }
 
 static int fill_supported(sd_bus_message *reply, const struct reply *answer) {
-        const char *words = answer->supported ? "" : answer->words;
+        _cleanup_free_ char *words = wire_words(answer->supported ? "" : answer->words);
         int r = sd_bus_message_append(reply, "b", (int)answer->supported);
 
-        if (r < 0)
-                return r;
+        if (r < 0 || !words)
+                return r < 0 ? r : -ENOMEM;
         return *words ? sd_bus_message_append(reply, "a{sv}", 1, "refusal", "s", words)
                       : wire_append_options(reply);
 }
@@ -567,10 +568,13 @@ static int ask_session(struct volume_question *q, struct session_object *o,
 /* Whether somebody supports a volume that is none has a plain answer: no, because ... */
 static bool reply_refusal(const struct volume_question *q, int code,
                           const struct vss_error *error) {
+        _cleanup_free_ char *words = NULL;
+
         if (q->add || (code != VSS_E_VOLUME_NOT_SUPPORTED && code != VSS_E_VOLUME_NOT_LOCAL))
                 return false;
-        return sd_bus_reply_method_return(q->m, "ba{sv}", 0, 1, "refusal", "s",
-                                          vss_error_message(error)) >= 0;
+        words = wire_words(vss_error_message(error));
+        return words &&
+               sd_bus_reply_method_return(q->m, "ba{sv}", 0, 1, "refusal", "s", words) >= 0;
 }
 
 static void on_volume(void *userdata, int code, const struct vss_error *error,
@@ -688,14 +692,15 @@ static int method_query(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
 }
 
 static int fill_deleted(sd_bus_message *reply, const struct reply *answer) {
+        _cleanup_free_ char *words = wire_words(answer->code < 0 ? answer->words : "");
         char name[WIRE_ERROR_NAME_SIZE];
-        int r = sd_bus_message_append(reply, "u", answer->deleted);
+        int r = words ? sd_bus_message_append(reply, "u", answer->deleted) : -ENOMEM;
 
         if (r >= 0)
                 r = wire_append_id(reply, &answer->not_deleted);
         return r < 0 ? r
                      : sd_bus_message_append(reply, "ss", wire_error_name(answer->code, name),
-                                             answer->code < 0 ? answer->words : "");
+                                             words);
 }
 
 static int method_delete_snapshots(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {

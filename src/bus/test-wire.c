@@ -203,6 +203,34 @@ static void test_errors(void) {
 }
 
 /* One round trip with a document over wire_connect(), both ends in this thread. */
+/* Words name files, and those are bytes; D-Bus would refuse the whole answer. */
+static void test_words_of_bytes(void) {
+        static const char *const pairs[][2] = {
+                { "plain", "plain" },
+                { "\xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80",
+                  "\xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80" },
+                { "a\xff\xc3", "a??" }, /* cut at the end */
+                { "\xc0\xaf", "??" }, /* longer than needed */
+                { "\xed\xa0\x80", "???" }, /* a surrogate */
+                { "\xf4\x90\x80\x80", "????" }, /* above the last character */
+                { "\xe2\x82", "??" },
+        };
+        struct vss_error error = VSS_ERROR_INIT;
+        sd_bus_error e = SD_BUS_ERROR_NULL;
+
+        for (size_t i = 0; i < sizeof(pairs) / sizeof(*pairs); i++) {
+                char *clean = wire_words(pairs[i][0]);
+
+                CHECK_STR(clean, pairs[i][1]);
+                free(clean);
+        }
+        vss_fail(&error, E_INVALIDARG, "'%s'", "\xff");
+        (void)wire_set_error(&e, E_INVALIDARG, &error);
+        CHECK_STR(e.message, "'?'");
+        sd_bus_error_free(&e);
+        vss_error_clear(&error);
+}
+
 static void test_connection(void) {
         _cleanup_bus_ sd_bus *server = NULL, *client = NULL;
         _cleanup_message_ sd_bus_message *call = NULL, *got = NULL;
@@ -244,6 +272,7 @@ int main(void) {
         RUN(test_info_and_result);
         RUN(test_strange_peers);
         RUN(test_errors);
+        RUN(test_words_of_bytes);
         RUN(test_connection);
         sd_bus_close_unref(bus);
         close(pair[1]);

@@ -52,9 +52,39 @@ int wire_error_code(const char *name) {
         return code < 0 ? code : E_UNEXPECTED; /* a success is no error's name */
 }
 
+/* How many bytes the UTF-8 character at @s takes, 0 when it is none. */
+static size_t utf8_length(const unsigned char *s) {
+        size_t n = *s < 0x80 ? 1 : *s >= 0xc2 && *s < 0xe0 ? 2 : *s >= 0xe0 && *s < 0xf0 ? 3 : 4;
+
+        if ((*s >= 0x80 && *s < 0xc2) || *s > 0xf4)
+                return 0;
+        for (size_t i = 1; i < n; i++)
+                if ((s[i] & 0xc0) != 0x80)
+                        return 0;
+        /* longer than needed, a surrogate, above the last character */
+        if ((*s == 0xe0 && s[1] < 0xa0) || (*s == 0xed && s[1] > 0x9f) ||
+            (*s == 0xf0 && s[1] < 0x90) || (*s == 0xf4 && s[1] > 0x8f))
+                return 0;
+        return n;
+}
+
+char *wire_words(const char *words) {
+        char *clean = strdup(words);
+
+        for (unsigned char *s = (unsigned char *)clean; s && *s;) {
+                size_t n = utf8_length(s);
+
+                if (n == 0)
+                        *s = '?';
+                s += n ? n : 1;
+        }
+        return clean;
+}
+
 int wire_set_error(sd_bus_error *ret, int code, const struct vss_error *error) {
         char name[WIRE_ERROR_NAME_SIZE];
-        const char *words = error && error->message ? error->message : vss_error_text(code);
+        _cleanup_free_ char *clean = error && error->message ? wire_words(error->message) : NULL;
+        const char *words = clean ? clean : vss_error_text(code);
 
         if (code >= 0)
                 return sd_bus_error_set(ret, VSS_BUS_ERROR_PREFIX "E_UNEXPECTED", words);

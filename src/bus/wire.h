@@ -177,6 +177,10 @@ extern const struct wire_table wire_answer;
  * @error may be NULL or without words. Return: negative errno for the handler to return */
 int wire_set_error(sd_bus_error *ret, int code, const struct vss_error *error);
 
+/* wire_words() - @words as D-Bus can carry them: names in them are bytes, a string must be UTF-8.
+ * What is none becomes "?"; the caller frees it; NULL when out of memory */
+char *wire_words(const char *words);
+
 /* wire_get_error() - our code and words from a bus error. Names that are not ours become errno
  * values, an error without a name E_UNEXPECTED. Return: the code, always negative */
 int wire_get_error(const sd_bus_error *error, struct vss_error *reterr);
