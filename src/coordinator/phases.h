@@ -68,6 +68,23 @@ enum order {
         ORDER_ROUNDS /* together, as often as presync_rounds says */
 };
 
+/* Whom of its audience a row concerns. */
+enum due {
+        DUE_ALL, /* writers that take part and are in a state of @from; providers and copies of the
+                  * set; vss-hold when there is anything to copy */
+        DUE_CANDIDATES, /* writers to be identified */
+        DUE_ABORT, /* writers: reached, not yet past PostSnapshot, not yet aborted; providers: were
+                    * sent EndPrepareSnapshots and have not finished (P-31) */
+        DUE_SHUTDOWN, /* writers that were reached */
+        DUE_NAMED, /* writers that the requester's documents name */
+        DUE_RESTORING, /* writers between PreRestore and PostRestore */
+        DUE_FREEZABLE, /* vss-hold: some volume is to be frozen */
+        DUE_HELD, /* vss-hold: a freeze was sent, no release answered */
+        DUE_FINISHED, /* copies whose provider may have finished them */
+        DUE_RELEASED, /* copies that end with their session */
+        DUE_COUNT
+};
+
 enum cancel { CANCEL_NOW, CANCEL_AFTER_THAW }; /* S-34 */
 
 /* What else a row does. "Before" and "after" are those of its first call and last answer. */
@@ -85,7 +102,13 @@ enum row_flags {
         ROW_TAKES_DOCUMENT = 1 << 10, /* and what they made of it replaces it, unless B-84 */
         ROW_MAY_START = 1 << 11, /* a program that died is started again for this */
         ROW_PARTICIPATES = 1 << 12, /* writers: being sent this makes Abort and Shutdown due */
-        ROW_ENDS_ABORT_DUTY = 1 << 13 /* writers: from here on Abort is not sent (B-134, OQ-B7) */
+        ROW_ENDS_ABORT_DUTY = 1 << 13, /* writers: from here on Abort is not sent (B-134, OQ-B7) */
+        ROW_IS_ABORT = 1 << 14, /* writers: a failed state stays, another becomes state_ok */
+        ROW_ENDS_UNDO = 1 << 15, /* writers: answered, their undo token is not needed any more */
+        ROW_KILLS_LATE =
+                1 << 16, /* who misses the deadline is killed: nothing is held now (P-43) */
+        ROW_ENDS_SET = 1 << 17, /* providers: their word that the copies are CREATED */
+        ROW_BEGINS_SET = 1 << 18 /* providers: from here on AbortSnapshots is due */
 };
 
 #define WS_BIT(state) (1u << (state))
@@ -95,6 +118,7 @@ struct phase {
         const char *setting; /* key in [timeout]; NULL when nobody may change it */
         enum verb verb;
         enum audience who;
+        enum due due;
         enum order order;
         uint64_t deadline_us;
         unsigned attempts; /* 0 and 1: no second try */
@@ -118,7 +142,7 @@ extern const struct phase phases[PHASE_COUNT];
 /* Lists of rows, ended by PHASE_COUNT. */
 extern const enum phase_id walk_gather[], walk_prepare_backup[], walk_do_snapshot_set[],
         walk_backup_complete[], walk_pre_restore[], walk_post_restore[], walk_abort[],
-        walk_release[];
+        walk_release[], walk_release_aborting[];
 
 /* phase_setting() - key of [timeout] for configuration, NULL when the row has none */
 const char *phase_setting(enum phase_id id);
