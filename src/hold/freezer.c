@@ -3,7 +3,8 @@
  * freezer.c - the first of the two: takes requests, has its crew carry them out, and answers.
  *
  * The one rule of its ending: once every state in the record is final the hold is over, whoever
- * brought that about. It then answers RELEASED and waits for the client to hang up.
+ * brought that about. It then answers RELEASED and waits for the client to hang up. (When there is
+ * nothing to freeze all states are final from the start; then it takes a wish to end.)
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -26,6 +27,7 @@ struct freezer {
         enum phase phase;
         uint32_t level; /* being frozen or released */
         uint32_t refused; /* entry whose FIFREEZE failed; record->count: none */
+        bool wanted_end; /* by RELEASE, or by what ends a hold early */
         struct pollfd poll_fds[SOURCES];
 };
 
@@ -141,8 +143,13 @@ static void finish(struct freezer *freezer) {
                 freezer->poll_fds[i].fd = -1;
 }
 
+static bool is_over(const struct freezer *freezer) {
+        return (freezer->hold->to_freeze > 0 || freezer->wanted_end) &&
+               hold_record_all_final(freezer->hold->record);
+}
+
 static void advance(struct freezer *freezer) {
-        if (freezer->phase != ENDED && hold_record_all_final(freezer->hold->record))
+        if (freezer->phase != ENDED && is_over(freezer))
                 finish(freezer);
         else if (freezer->phase == SYNCING)
                 end_presync(freezer);
@@ -172,7 +179,7 @@ static int start_freeze(struct freezer *freezer) {
         if (freezer->phase != READY)
                 return VSS_E_BAD_STATE;
         /* The limit stands before the first freeze, for both processes. */
-        if (timerfd_settime(hold->timer_fd, 0, &limit, NULL) < 0)
+        if (hold->to_freeze > 0 && timerfd_settime(hold->timer_fd, 0, &limit, NULL) < 0)
                 return -errno;
         atomic_store(&hold->record->first_us, monotonic_us());
         freezer->phase = FREEZING;
@@ -190,6 +197,7 @@ static void start_release(struct freezer *freezer) {
                 crew_post_all(&freezer->hold->crew, CREW_THAW);
         freezer->level = UINT32_MAX;
         freezer->phase = RELEASING;
+        freezer->wanted_end = true;
 }
 
 static void handle_request(struct freezer *freezer) {
@@ -221,6 +229,7 @@ static void hear(struct freezer *freezer, unsigned source, enum hold_reason reas
         if (poll_fd->fd < 0 || !(poll_fd->revents & (POLLHUP | POLLERR | poll_fd->events)))
                 return;
         poll_fd->fd = -1;
+        freezer->wanted_end = true;
         (void)hold_break(freezer->hold, reason);
 }
 

@@ -183,6 +183,19 @@ static int check_allowed(const struct hold_client *client, const struct hold_vol
         return 0;
 }
 
+/* S-27. On btrfs mountinfo's number is not st_dev; either may have been noted. */
+static bool is_expected(int fd, const struct hold_volume *volume,
+                        const struct hold_request *request) {
+        _cleanup_free_ struct fs_identity *identity = NULL;
+
+        if (volume->mount_id && volume->mount_id != request->mount_id)
+                return false;
+        if (!volume->device || volume->device == request->device)
+                return true;
+        identity = malloc(sizeof(*identity));
+        return identity && fs_identify(fd, identity) >= 0 && identity->super == volume->device;
+}
+
 static int add_volume(struct hold_client *client, const struct hold_volume *volume,
                       struct vss_error *reterr) {
         struct hold_request request = { .type = HOLD_ADD, .value = volume->level };
@@ -197,13 +210,13 @@ static int add_volume(struct hold_client *client, const struct hold_volume *volu
         if (r < 0)
                 return vss_fail(reterr, r, "cannot tell the mount of '%s': %s", volume->mount_point,
                                 strerror(-r));
-        if ((volume->device && volume->device != request.device) ||
-            (volume->mount_id && volume->mount_id != request.mount_id))
+        if (!is_expected(fd, volume, &request))
                 return vss_fail(reterr, VSS_E_OBJECT_NOT_FOUND,
                                 "'%s' is not the mount any more that it was when it was added; "
                                 "add the volume again",
                                 volume->mount_point);
-        r = check_allowed(client, volume, request.device, reterr);
+        r = volume->level == HOLD_SYNC_ONLY ? 0
+                                            : check_allowed(client, volume, request.device, reterr);
         if (r < 0)
                 return r;
         return send_request(client, &request, fd, reterr);

@@ -27,9 +27,10 @@ struct hold_settings {
 
 struct hold_volume {
         const char *mount_point;
-        uint64_t device; /* st_dev as the volume's probe saw it; 0 = not known */
+        uint64_t device; /* st_dev, or mountinfo's number, as the probe saw it; 0 = not known */
         uint64_t mount_id; /* STATX_MNT_ID = first field of mountinfo; 0 = not known */
-        uint32_t level; /* 0 unless stacked: an image's file system below the one storing it */
+        uint32_t level; /* 0 unless stacked: an image's file system below the one storing it (S-29);
+                         * HOLD_SYNC_ONLY for one that its provider holds itself */
 };
 
 enum hold_event_type {

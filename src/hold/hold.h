@@ -27,6 +27,7 @@ struct hold {
         uint32_t count; /* of volumes, as the client counts */
         uint32_t slot[HOLD_VOLUMES_MAX]; /* volume -> entry; two mounts may share one (P-82) */
         uint32_t slots;
+        uint32_t to_freeze; /* of the slots; the others are HOLD_SYNC_ONLY */
         int volume_fd[HOLD_VOLUMES_MAX]; /* per entry */
         struct hold_record *record;
         char record_name[64];

@@ -24,6 +24,9 @@ enum {
         HOLD_PRESYNC_MAX = 16,
 };
 
+/* A level: such a volume takes part in PRESYNC and is never frozen (P-60, P-61). */
+#define HOLD_SYNC_ONLY UINT32_MAX
+
 /* From the first freeze to the last thaw; a setting may lower it, nothing raises it (CFG-51). */
 #define HOLD_LIMIT_US UINT64_C(10000000)
 

@@ -97,7 +97,7 @@ static int check_volume(struct hold *hold, uint32_t i, struct failure *failure) 
         if (fstat(hold->runtime_fd, &st) < 0)
                 return -errno;
         failure->reason = HOLD_REASON_RECORD_FS;
-        return st.st_dev == identity->device ? -EDEADLK : 0;
+        return st.st_dev == identity->device && request->value != HOLD_SYNC_ONLY ? -EDEADLK : 0;
 }
 
 /* One entry per file system; of two mounts the one with the lower level is meant (P-82). */
@@ -131,6 +131,10 @@ static int write_record(struct hold *hold) {
         for (uint32_t slot = 0; slot < hold->slots; slot++) {
                 hold->record->entries[slot].identity = arrivals.identity[first[slot]];
                 hold->record->entries[slot].level = level[slot];
+                if (level[slot] == HOLD_SYNC_ONLY)
+                        atomic_store(&hold->record->entries[slot].state, HOLD_STATE_ENDED);
+                else
+                        hold->to_freeze++;
         }
         atomic_store(&hold->record->freezer, getpid());
         return hold_record_publish(hold->runtime_fd, hold->record_fd, hold->record_name);

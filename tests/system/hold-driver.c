@@ -4,7 +4,7 @@
  *
  * hold-driver RUNTIME-DIR STEP...; exit 0 when each step went as it says. HOLD_LIMIT_MS lowers the
  * limit. Paths hold no comma. Steps:
- *   prepare:PATH[#MOUNT-ID][@LEVEL],...  presync:N  freeze  release  (these do not wait)
+ *   prepare:PATH[#MOUNT-ID][@LEVEL|@sync],...  presync:N  freeze  release  (these do not wait)
  *   expect:EVENT:CODE   the next event, with words on standard output
  *   settle              take events up to RELEASED
  *   words:TEXT          the last event's words contain TEXT
@@ -62,7 +62,8 @@ static void step_prepare(char *list) {
                 CHECK(n < ELEMENTSOF(volumes));
                 if (at) {
                         *at = '\0';
-                        volumes[n].level = (uint32_t)atoi(at + 1);
+                        volumes[n].level = strcmp(at + 1, "sync") == 0 ? HOLD_SYNC_ONLY
+                                                                       : (uint32_t)atoi(at + 1);
                 }
                 at = strrchr(path, '#');
                 if (at) {

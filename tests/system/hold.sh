@@ -101,6 +101,20 @@ two_mounts() {
     passed two_mounts
 }
 
+# P-60, P-61: a volume that its provider holds itself is written out and not frozen
+sync_only() {
+    local only="prepare:$X@sync,/dev/shm@sync expect:PREPARED:S_OK presync:1 expect:PRESYNCED:S_OK"
+    quiet "prepare:$X@sync,$E" expect:PREPARED:S_OK presync:2 expect:PRESYNCED:S_OK freeze \
+        expect:FROZEN:S_OK "frozen:$E" "flowing:$X" release expect:RELEASED:S_OK "flowing:$E" \
+        hangup ends
+    HOLD_LIMIT_MS=100 quiet $only freeze expect:FROZEN:S_OK "flowing:$X" sleep:200 presync:1 \
+        expect:PRESYNCED:VSS_E_BAD_STATE release expect:RELEASED:S_OK hangup ends
+    quiet $only hangup ends
+    quiet $only kill:guardian settle hangup ends
+    quiet $only kill:freezer settle hangup ends
+    passed sync_only
+}
+
 # S-25, S-30, S-47, SEC-95: one of the two ends
 one_dies() {
     local how who
@@ -314,6 +328,7 @@ load_on
 sleep 0.3
 normal_cycle
 two_mounts
+sync_only
 one_dies
 one_stops
 both_die
