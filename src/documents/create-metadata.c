@@ -56,9 +56,11 @@ int create_writer_metadata_new(const struct vss_writer_identity *identity, bool 
         }
         r = node_set_text(&m->tree, m->tree.root, WM_VERSION, DOCUMENT_VERSION, reterr);
         m->identification = node_new(&m->tree, &element_identification);
+        m->by_path = file_set_index_new();
         if (r >= 0)
-                r = m->identification ? node_append(&m->tree, m->tree.root, m->identification)
-                                      : -ENOMEM;
+                r = m->identification && m->by_path
+                            ? node_append(&m->tree, m->tree.root, m->identification)
+                            : -ENOMEM;
         if (r >= 0)
                 r = set_identity(m, identity, reterr);
         if (r < 0) {

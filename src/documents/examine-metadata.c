@@ -75,8 +75,8 @@ static int metadata_read(struct metadata *metadata, const char *xml, size_t size
         metadata->restore_method = node_get(metadata->tree.root, WM_RESTORE_METHOD, 0);
         metadata->locations = node_get(metadata->tree.root, WM_BACKUP_LOCATIONS, 0);
         metadata->file_set_count = 0;
-        metadata->by_path = NULL;
-        r = metadata_index(metadata, reterr);
+        metadata->by_path = file_set_index_new();
+        r = metadata->by_path ? metadata_index(metadata, reterr) : -ENOMEM;
         if (r < 0)
                 metadata_done(metadata);
         return r;

@@ -86,25 +86,23 @@ static void index_component(struct file_set_index *index, const struct node *com
                 }
 }
 
-static int metadata_file_sets(struct metadata *metadata, const struct file_set_index **ret) {
+static int metadata_file_sets(const struct metadata *metadata, const struct file_set_index **ret) {
         struct file_set_index *index = metadata->by_path;
 
-        if (!index) {
-                index = calloc(1, sizeof(*index));
-                if (!index)
-                        return -ENOMEM;
+        if (!index->sets) {
                 index->sets = calloc(metadata->file_set_count + 1, sizeof(*index->sets));
-                if (!index->sets) {
-                        free(index);
+                if (!index->sets)
                         return -ENOMEM;
-                }
                 for (size_t i = 0; i < metadata_component_count(metadata); i++)
                         index_component(index, metadata_component(metadata, i));
                 qsort(index->sets, index->count, sizeof(*index->sets), compare_sets);
-                metadata->by_path = index;
         }
         *ret = index;
         return 0;
+}
+
+struct file_set_index *file_set_index_new(void) {
+        return calloc(1, sizeof(struct file_set_index));
 }
 
 struct file_set_index *file_set_index_free(struct file_set_index *index) {
@@ -187,7 +185,7 @@ static bool does_overlap(const void *wanted, const struct indexed_set *set) {
                filespec_overlap(w->triple.filespec, node_text(set->file_set, FS_FILESPEC));
 }
 
-int component_find_set(struct metadata *metadata, const struct node *component,
+int component_find_set(const struct metadata *metadata, const struct node *component,
                        struct file_triple triple, const struct node **ret) {
         struct wanted_set wanted = { component, triple, directory_of(triple.path) };
         const struct file_set_index *index;
@@ -201,8 +199,8 @@ int component_find_set(struct metadata *metadata, const struct node *component,
         return 0;
 }
 
-int component_covers_path(struct metadata *metadata, const struct node *component, const char *path,
-                          bool *ret) {
+int component_covers_path(const struct metadata *metadata, const struct node *component,
+                          const char *path, bool *ret) {
         struct wanted_set wanted = { .component = component };
         const struct file_set_index *index;
         int r = metadata_file_sets(metadata, &index);
@@ -213,7 +211,7 @@ int component_covers_path(struct metadata *metadata, const struct node *componen
         return 0;
 }
 
-int metadata_find_overlap(struct metadata *metadata, struct file_triple triple,
+int metadata_find_overlap(const struct metadata *metadata, struct file_triple triple,
                           const struct node **ret) {
         struct wanted_set wanted = { .triple = triple, .directory = directory_of(triple.path) };
         const struct file_set_index *index;

@@ -31,13 +31,9 @@ static void write_attribute(struct text *text, const struct attribute *attribute
         text_add(text, "\"", 1);
 }
 
-void tree_write_node(struct text *text, const struct node *node) {
+void tree_write_open(struct text *text, const struct node *node, bool all) {
         const struct element *element = node->element;
 
-        if (!element) {
-                text_add_string(text, node->values[0]);
-                return;
-        }
         text_add(text, "<", 1);
         text_add_string(text, element->name);
         if (element->xmlns) {
@@ -49,10 +45,20 @@ void tree_write_node(struct text *text, const struct node *node) {
                 if (node->values[i])
                         write_attribute(text, &element->attributes[i], node->values[i]);
         for (const struct extra *extra = node->extras; extra; extra = extra->next) {
+                if (!all && strncmp(extra->name, "xmlns:", 6) != 0)
+                        continue;
                 write_name(text, extra->name);
                 text_add_escaped(text, extra->value, strlen(extra->value));
                 text_add(text, "\"", 1);
         }
+}
+
+void tree_write_node(struct text *text, const struct node *node) {
+        if (!node->element) {
+                text_add_string(text, node->values[0]);
+                return;
+        }
+        tree_write_open(text, node, true);
         if (!node->children || !node->children->first) {
                 text_add(text, "/>", 2);
                 return;
@@ -62,7 +68,7 @@ void tree_write_node(struct text *text, const struct node *node) {
         for (const struct node *child = node->children->first; child; child = child->next)
                 tree_write_node(text, child);
         text_add(text, "</", 2);
-        text_add_string(text, element->name);
+        text_add_string(text, node->element->name);
         text_add(text, ">", 1);
 }
 

@@ -283,3 +283,14 @@ int node_set_bytes(struct tree *tree, struct node *node, size_t slot, const void
         node->values[slot] = (const char *)blob;
         return 0;
 }
+
+int node_copy_value(struct tree *tree, struct node *node, const struct node *from, size_t slot) {
+        const struct blob *blob;
+
+        if (!from->values[slot])
+                return 0;
+        if (from->element->attributes[slot].kind != VALUE_BYTES)
+                return set_string(tree, node, slot, from->values[slot]);
+        blob = (const void *)from->values[slot];
+        return node_set_bytes(tree, node, slot, blob->data, blob->size, NULL);
+}

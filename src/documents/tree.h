@@ -94,6 +94,9 @@ int node_set_id(struct tree *tree, struct node *node, size_t slot, const struct 
 int node_set_bytes(struct tree *tree, struct node *node, size_t slot, const void *data, size_t size,
                    struct vss_error *reterr);
 
+/* node_copy_value() - from a node of another tree and the same element */
+int node_copy_value(struct tree *tree, struct node *node, const struct node *from, size_t slot);
+
 /* value_parse() - an attribute as read, decoded in place, into what its slot holds
  * Return: 0, E_INVALIDARG with @ret_wanted saying what it must be, -ENOMEM */
 int value_parse(struct tree *tree, const struct attribute *attribute, char *data, size_t size,
@@ -105,6 +108,10 @@ int tree_save(const struct tree *tree, char **ret, size_t *ret_size, struct vss_
 
 /* tree_write_node() - one node and what is below it, without checks */
 void tree_write_node(struct text *text, const struct node *node);
+
+/* tree_write_open() - "<NAME" and its attributes, the tag left open; @all false: of the unknown
+ * attributes only the declarations of prefixes */
+void tree_write_open(struct text *text, const struct node *node, bool all);
 
 /* tree_read() - xml.c: @tree is uninitialized before and initialized on success only
  * Return: 0, VSS_E_INVALID_XML_DOCUMENT with line and words, -ENOMEM */

@@ -18,7 +18,7 @@ struct metadata {
         struct node *restore_method; /* or NULL */
         struct node *locations; /* or NULL */
         size_t file_set_count;
-        struct file_set_index *by_path; /* made when first needed (file-set.c) */
+        struct file_set_index *by_path; /* filled when first needed (file-set.c) */
 };
 
 struct vss_examine_writer_metadata {
@@ -81,22 +81,23 @@ int file_path_check(const char *what, const char *path, struct vss_error *reterr
 int filespec_check(const char *filespec, struct vss_error *reterr);
 int file_name_check(const char *what, const char *name, struct vss_error *reterr);
 
-/* The next three make the index of all file sets by path when it is not there: 0 and *ret, or
+/* The next three fill the index of all file sets by path when it is not there: 0 and *ret, or
  * -ENOMEM. They are for a document that was read, or whose building is over. */
 
 /* component_find_set() - the file set of @component's own set of components (itself and, if it is
  * selectable, all below it) that equals @triple; NULL when there is none. @component NULL: any */
-int component_find_set(struct metadata *metadata, const struct node *component,
+int component_find_set(const struct metadata *metadata, const struct node *component,
                        struct file_triple triple, const struct node **ret);
 
 /* component_covers_path() - is @path at or below the path of a file set of that set? */
-int component_covers_path(struct metadata *metadata, const struct node *component, const char *path,
-                          bool *ret);
+int component_covers_path(const struct metadata *metadata, const struct node *component,
+                          const char *path, bool *ret);
 
 /* metadata_find_overlap() - any file set of the writer that overlaps @triple, NULL when none */
-int metadata_find_overlap(struct metadata *metadata, struct file_triple triple,
+int metadata_find_overlap(const struct metadata *metadata, struct file_triple triple,
                           const struct node **ret);
 
+struct file_set_index *file_set_index_new(void);
 struct file_set_index *file_set_index_free(struct file_set_index *index);
 
 #endif
