@@ -12,6 +12,7 @@
 #include "bus/authorize.h"
 #include "bus/names.h"
 #include "bus/participant.h"
+#include "bus/question.h"
 #include "bus/session-object.h"
 #include "bus/wire.h"
 #include "config.h"

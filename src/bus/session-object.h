@@ -35,7 +35,23 @@ struct session_object *session_object_find(struct server *server, const char *pa
 /* is_owner() - did the owner of @object send the message that is being handled? */
 bool session_object_is_owner(const struct session_object *object, sd_bus *bus);
 
-/* reply_failure() - answer @m with an error */
-void reply_failure(sd_bus_message *m, int code, const struct vss_error *error);
+/* Members that are not in session-object.c; userdata is the object */
+int method_abort_backup(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
+int method_add_to_snapshot_set(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
+int method_backup_complete(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
+int method_delete_snapshots(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
+int method_do_snapshot_set(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
+int method_gather_writer_metadata(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
+int method_get_set_timing(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
+int method_get_snapshot_properties(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
+int method_get_writer_components(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
+int method_get_writer_metadata(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
+int method_get_writer_status(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
+int method_is_volume_supported(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
+int method_post_restore(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
+int method_pre_restore(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
+int method_prepare_for_backup(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
+int method_query(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
+int method_start_snapshot_set(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
 
 #endif
