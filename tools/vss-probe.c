@@ -103,6 +103,6 @@ int main(int argc, char **argv) {
                 status = 1;
         } else
                 print(&list);
-        volume_list_done(&list);
+        volume_list_clear(&list);
         return status;
 }

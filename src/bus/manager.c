@@ -12,7 +12,7 @@
 #include "bus/authorize.h"
 #include "bus/names.h"
 #include "bus/participant.h"
-#include "bus/question.h"
+#include "bus/late-reply.h"
 #include "bus/session-object.h"
 #include "bus/wire.h"
 #include "config.h"
@@ -151,7 +151,7 @@ struct listing {
 
 static void listing_free(struct listing *listing) {
         for (size_t i = 0; i < listing->count; i++) {
-                volume_done(&listing->items[i].volume);
+                volume_clear(&listing->items[i].volume);
                 free(listing->items[i].provider);
         }
         free(listing->items);
@@ -229,7 +229,7 @@ static int take_volumes(struct listing *listing, const struct volume_list *volum
                 struct listed *listed = &listing->items[listing->count];
 
                 listed->listing = listing;
-                if (volume_copy(&listed->volume, &volumes->items[listing->count]) < 0)
+                if (volume_clone(&listed->volume, &volumes->items[listing->count]) < 0)
                         return -ENOMEM;
         }
         return 0;

@@ -66,7 +66,7 @@ static void read_answer(struct probe *probe) {
         int r = volume_list_read(&volumes, probe->text ? probe->text : "", probe->size, &error);
 
         finish(probe, r, &error, &volumes);
-        volume_list_done(&volumes);
+        volume_list_clear(&volumes);
 }
 
 static int make_room(struct probe *probe) {

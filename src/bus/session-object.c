@@ -12,7 +12,7 @@
 
 #include "base/cleanup.h"
 #include "bus/names.h"
-#include "bus/question.h"
+#include "bus/late-reply.h"
 #include "bus/wire.h"
 
 /* ---- life ---- */
@@ -152,12 +152,12 @@ static int method_set_restore_state(sd_bus_message *m, void *userdata, sd_bus_er
 static int method_release(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
         struct session_object *o = userdata;
         struct session *session = o->session;
-        struct question *question = question_new(m, NULL);
+        struct late_reply *late = late_reply_new(m, NULL);
 
-        if (!question)
+        if (!late)
                 return -ENOMEM;
         session_object_free(o);
-        session_release(session, question_answer, question);
+        session_release(session, late_reply_send, late);
         return 1;
 }
 

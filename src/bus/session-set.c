@@ -9,7 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
-#include "bus/question.h"
+#include "bus/late-reply.h"
 #include "bus/session-object.h"
 #include "bus/wire.h"
 
@@ -71,21 +71,21 @@ static int check_paths(const struct volume_question *q, const struct vss_volume 
 
 static int ask_session(struct volume_question *q, struct session_object *o,
                        const struct vss_volume *volume, struct vss_error *reterr) {
-        struct question *question = question_new(q->m, q->add ? fill_id : fill_supported);
+        struct late_reply *late = late_reply_new(q->m, q->add ? fill_id : fill_supported);
         int r;
 
-        if (!question)
+        if (!late)
                 return -ENOMEM;
         r = check_paths(q, volume, reterr);
         if (r >= 0 && q->add)
                 r = session_add_to_snapshot_set(o->session, volume, &q->provider_id,
-                                                (const char *const *)q->paths, question_answer,
-                                                question, reterr);
+                                                (const char *const *)q->paths, late_reply_send,
+                                                late, reterr);
         else if (r >= 0)
                 r = session_is_volume_supported(o->session, volume, &q->provider_id,
-                                                question_answer, question, reterr);
+                                                late_reply_send, late, reterr);
         if (r < 0)
-                question_free(question);
+                late_reply_free(late);
         return r;
 }
 
@@ -154,13 +154,13 @@ int method_add_to_snapshot_set(sd_bus_message *m, void *userdata, sd_bus_error *
 int method_abort_backup(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
         _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
         struct session_object *o = userdata;
-        struct question *question = question_new(m, NULL);
+        struct late_reply *late = late_reply_new(m, NULL);
 
-        if (!question)
+        if (!late)
                 return -ENOMEM;
-        return question_asked(question,
-                              session_abort_backup(o->session, question_answer, question, &error),
-                              &error, reterr);
+        return late_reply_begun(late,
+                                session_abort_backup(o->session, late_reply_send, late, &error),
+                                &error, reterr);
 }
 
 int method_get_set_timing(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
@@ -184,15 +184,14 @@ static int fill_properties(sd_bus_message *reply, const struct reply *answer) {
 
 int method_get_snapshot_properties(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
         _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
-        struct question *question = question_new(m, fill_properties);
+        struct late_reply *late = late_reply_new(m, fill_properties);
         struct session_object *o = userdata;
         struct vss_id id;
-        int r = question ? wire_read_id(m, &id) : -ENOMEM;
+        int r = late ? wire_read_id(m, &id) : -ENOMEM;
 
         if (r >= 0)
-                r = session_get_snapshot_properties(o->session, &id, question_answer, question,
-                                                    &error);
-        return question_asked(question, r, &error, reterr);
+                r = session_get_snapshot_properties(o->session, &id, late_reply_send, late, &error);
+        return late_reply_begun(late, r, &error, reterr);
 }
 
 static int fill_objects(sd_bus_message *reply, const struct reply *answer) {
@@ -207,14 +206,14 @@ static int fill_objects(sd_bus_message *reply, const struct reply *answer) {
 
 int method_query(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
         _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
-        struct question *question = question_new(m, fill_objects);
+        struct late_reply *late = late_reply_new(m, fill_objects);
         struct session_object *o = userdata;
         uint32_t type;
-        int r = question ? sd_bus_message_read(m, "u", &type) : -ENOMEM;
+        int r = late ? sd_bus_message_read(m, "u", &type) : -ENOMEM;
 
         if (r >= 0)
-                r = session_query(o->session, type, question_answer, question, &error);
-        return question_asked(question, r, &error, reterr);
+                r = session_query(o->session, type, late_reply_send, late, &error);
+        return late_reply_begun(late, r, &error, reterr);
 }
 
 static int fill_deleted(sd_bus_message *reply, const struct reply *answer) {
@@ -231,18 +230,18 @@ static int fill_deleted(sd_bus_message *reply, const struct reply *answer) {
 
 int method_delete_snapshots(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
         _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
-        struct question *question = question_new(m, fill_deleted);
+        struct late_reply *late = late_reply_new(m, fill_deleted);
         struct session_object *o = userdata;
         struct vss_id id;
         uint32_t type;
-        int force, r = question ? wire_read_id(m, &id) : -ENOMEM;
+        int force, r = late ? wire_read_id(m, &id) : -ENOMEM;
 
         if (r >= 0)
                 r = sd_bus_message_read(m, "ub", &type, &force);
         if (r >= 0) {
-                question->fill_failure = true;
-                r = session_delete_snapshots(o->session, &id, type, force, question_answer,
-                                             question, &error);
+                late->fill_failure = true;
+                r = session_delete_snapshots(o->session, &id, type, force, late_reply_send, late,
+                                             &error);
         }
-        return question_asked(question, r, &error, reterr);
+        return late_reply_begun(late, r, &error, reterr);
 }

@@ -28,7 +28,7 @@ int look_at(int fd, const char *path, struct look *ret) {
 }
 
 static void sight_done(struct sight *sight) {
-        volume_done(&sight->volume);
+        volume_clear(&sight->volume);
         free(sight->shown);
 }
 
@@ -45,12 +45,12 @@ int scan_add(struct scan *scan, const struct sight *sight) {
         int r = ARRAY_RESERVE(&scan->items, scan->count, &scan->capacity);
 
         if (r == 0)
-                r = volume_copy(&copy.volume, &sight->volume);
+                r = volume_clone(&copy.volume, &sight->volume);
         if (r < 0)
                 return r;
         copy.shown = sight->shown ? strdup(sight->shown) : NULL;
         if (sight->shown && !copy.shown) {
-                volume_done(&copy.volume);
+                volume_clear(&copy.volume);
                 return -ENOMEM;
         }
         scan->items[scan->count++] = copy;
@@ -104,7 +104,7 @@ static int add_identified(struct scan *scan, const struct mount_entry *mount,
         struct sight lent = { .volume = volume_of_mount(mount, look), .mounted = true };
         _cleanup_close_ int readable = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         struct sight sight = lent;
-        int r = volume_copy(&sight.volume, &lent.volume);
+        int r = volume_clone(&sight.volume, &lent.volume);
 
         sight.whole =
                 is_btrfs(mount) ? look->inode == BTRFS_ROOT_INODE : strcmp(mount->root, "/") == 0;
@@ -122,7 +122,7 @@ static int add_identified(struct scan *scan, const struct mount_entry *mount,
                 r = scan_add(scan, &sight);
         if (r == 0 && is_btrfs(mount) && sight.whole && readable >= 0)
                 r = scan_nested(scan, &sight, readable);
-        volume_done(&sight.volume);
+        volume_clear(&sight.volume);
         return r;
 }
 

@@ -145,7 +145,7 @@ static void test_records(void) {
         CHECK_INT(list.items[0].v.mount_id, INT64_C(1) << 40);
         CHECK_INT(list.items[0].v.dev_minor, 1 << 19);
         CHECK_INT(list.items[0].v.read_only, 1);
-        volume_list_done(&list);
+        volume_list_clear(&list);
         free(text);
 }
 
@@ -161,7 +161,7 @@ static void test_records_of_failure(void) {
         CHECK_STR(error.message, "'/x' is far");
         vss_error_clear(&error);
         vss_error_clear(&failure);
-        volume_list_done(&list);
+        volume_list_clear(&list);
         free(text);
 }
 
@@ -177,7 +177,7 @@ static void test_records_cut_anywhere(void) {
 
                 memcpy(part, text, cut);
                 CHECK_INT(volume_list_read(&list, part, cut, NULL), -EBADMSG);
-                volume_list_done(&list);
+                volume_list_clear(&list);
                 free(part);
         }
         free(text);

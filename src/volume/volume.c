@@ -32,20 +32,20 @@ static const char *const_string_of(const struct volume *volume, size_t i) {
         return *(const char *const *)((const char *)volume + strings[i].offset);
 }
 
-void volume_done(struct volume *volume) {
+void volume_clear(struct volume *volume) {
         for (size_t i = 0; i < ELEMENTSOF(strings); i++)
                 free(*string_of(volume, i));
         *volume = (struct volume){ 0 };
 }
 
-void volume_list_done(struct volume_list *list) {
+void volume_list_clear(struct volume_list *list) {
         for (size_t i = 0; i < list->count; i++)
-                volume_done(&list->items[i]);
+                volume_clear(&list->items[i]);
         free(list->items);
         *list = (struct volume_list){ 0 };
 }
 
-int volume_copy(struct volume *ret, const struct volume *from) {
+int volume_clone(struct volume *ret, const struct volume *from) {
         struct volume copy = *from;
         bool complete = true;
 
@@ -57,7 +57,7 @@ int volume_copy(struct volume *ret, const struct volume *from) {
                 complete &= *string_of(&copy, i) || (!text && !required);
         }
         if (!complete) {
-                volume_done(&copy);
+                volume_clear(&copy);
                 return -ENOMEM;
         }
         *ret = copy;
@@ -68,7 +68,7 @@ int volume_list_add(struct volume_list *list, const struct volume *volume) {
         int r = ARRAY_RESERVE(&list->items, list->count, &list->capacity);
 
         if (r == 0)
-                r = volume_copy(&list->items[list->count], volume);
+                r = volume_clone(&list->items[list->count], volume);
         if (r == 0)
                 list->count++;
         return r;
@@ -183,7 +183,7 @@ int volume_list_read(struct volume_list *list, const char *text, size_t size,
 
                 if (r == 0 && !record.end && record.error == 0)
                         r = volume_list_add(list, &record.volume);
-                volume_done(&record.volume);
+                volume_clear(&record.volume);
                 if (r < 0)
                         return vss_fail(reterr, r, "the volume probe ended before it had answered");
                 if (record.error < 0)

@@ -23,10 +23,10 @@ struct volume_list {
         size_t count, capacity;
 };
 
-/* volume_copy() - *ret owns copies of @from's strings; 0 or -ENOMEM */
-int volume_copy(struct volume *ret, const struct volume *from);
-void volume_done(struct volume *volume);
-void volume_list_done(struct volume_list *list);
+/* volume_clone() - *ret owns copies of @from's strings; 0 or -ENOMEM */
+int volume_clone(struct volume *ret, const struct volume *from);
+void volume_clear(struct volume *volume);
+void volume_list_clear(struct volume_list *list);
 
 /* volume_list_add() - appends a copy */
 int volume_list_add(struct volume_list *list, const struct volume *volume);
