@@ -20,11 +20,11 @@
 
 #define METHODS(X)                                                                                 \
         X(load)                                                                                    \
-        X(is_volume_supported) X(begin_prepare_snapshot) X(end_prepare_snapshots)                  \
-                X(pre_commit_snapshots) X(commit_snapshots) X(post_commit_snapshots)               \
-                        X(pre_final_commit_snapshots) X(post_final_commit_snapshots)               \
-                                X(abort_snapshots) X(get_snapshot_properties) X(query)             \
-                                        X(delete_snapshots)
+        X(is_volume_supported)                                                                     \
+        X(begin_prepare_snapshot) X(end_prepare_snapshots) X(pre_commit_snapshots)                 \
+                X(commit_snapshots) X(post_commit_snapshots) X(pre_final_commit_snapshots)         \
+                        X(post_final_commit_snapshots) X(abort_snapshots)                          \
+                                X(get_snapshot_properties) X(query) X(delete_snapshots)
 #define AS_ENUM(m) AT_##m,
 #define AS_NAME(m) #m,
 

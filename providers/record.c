@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <linux/btrfs.h>
+#include <linux/btrfs_tree.h>
 #include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
@@ -198,15 +199,17 @@ int record_copy_properties(const struct record *record, struct vss_snapshot_prop
 }
 
 char *record_identity(int folder) {
-        struct btrfs_ioctl_get_subvol_info_args info = { 0 };
-        char *identity, uuid[2 * BTRFS_UUID_SIZE + 1] = "";
+        /* "in which subvolume am I?"; what tells the uuid too fails for folders inside of one */
+        struct btrfs_ioctl_ino_lookup_args lookup = { .objectid = BTRFS_FIRST_FREE_OBJECTID };
         struct statfs fs;
         struct stat st;
+        char *identity;
 
         if (fstat(folder, &st) < 0 || fstatfs(folder, &fs) < 0)
                 return NULL;
-        if (fs.f_type == BTRFS_SUPER_MAGIC && ioctl(folder, BTRFS_IOC_GET_SUBVOL_INFO, &info) == 0)
-                for (size_t i = 0; i < BTRFS_UUID_SIZE; i++)
-                        sprintf(uuid + 2 * i, "%02x", info.uuid[i]);
-        return asprintf(&identity, "%ju:%s", (uintmax_t)st.st_ino, uuid) < 0 ? NULL : identity;
+        if (fs.f_type == BTRFS_SUPER_MAGIC && ioctl(folder, BTRFS_IOC_INO_LOOKUP, &lookup) < 0)
+                return NULL;
+        return asprintf(&identity, "%ju:%ju", (uintmax_t)st.st_ino, (uintmax_t)lookup.treeid) < 0
+                       ? NULL
+                       : identity;
 }

@@ -37,8 +37,8 @@ int record_read(int folder, struct record *ret);
 /* record_copy_properties() - a copy of all that a caller may see; 0 or -ENOMEM */
 int record_copy_properties(const struct record *record, struct vss_snapshot_prop *ret);
 
-/* record_identity() - the inode number of @folder, for btrfs with its subvolume's uuid (a snapshot
- * repeats inode numbers); the caller frees it, NULL with errno */
+/* record_identity() - the inode number of @folder, for btrfs with the id of its subvolume (a
+ * snapshot repeats inode numbers); the caller frees it, NULL with errno */
 char *record_identity(int folder);
 
 #endif
