@@ -203,6 +203,7 @@ int writer_deliver(struct server *server, enum verb verb, uint64_t ticket, sd_bu
         answer.undo = result.undo.data;
         answer.undo_size = result.undo.size;
         answer.autorecover = result.autorecover;
+        answer.rollback_recovery = result.rollback_recovery;
         coordinator_answer(server->coordinator, ticket, &answer);
         wire_clear(&wire_result, &result);
         return 0;

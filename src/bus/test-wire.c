@@ -97,7 +97,7 @@ static void test_info_and_result(void) {
         struct wire_info got = { .level = 7 };
         struct wire_result result = { .failure = VSS_E_WRITERERROR_RETRYABLE,
                                       .fatal = true,
-                                      .message = TEXT("words") };
+                                      .message = TEXT("words \xff") };
         struct wire_result got_result = { 0 };
         _cleanup_message_ sd_bus_message *m = new_message();
 
@@ -115,7 +115,7 @@ static void test_info_and_result(void) {
         CHECK(memcmp(got.token.data, "\0\1\2", 3) == 0);
         CHECK_INT(got_result.failure, VSS_E_WRITERERROR_RETRYABLE);
         CHECK(got_result.fatal && !got_result.autorecover);
-        CHECK_STR(got_result.message, "words");
+        CHECK_STR(got_result.message, "words ?");
         CHECK(!got_result.undo.data);
         wire_clear(&wire_info, &got);
         wire_clear(&wire_result, &got_result);

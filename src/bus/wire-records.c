@@ -140,6 +140,7 @@ static const struct wire_field result_fields[] = {
         F(message, "message", WIRE_STRING),
         F(fatal, "fatal", WIRE_BOOL),
         F(autorecover, "autorecover", WIRE_BOOL),
+        F(rollback_recovery, "rollback-recovery", WIRE_BOOL),
         F(undo, "undo", WIRE_BYTES),
         { 0 },
 };

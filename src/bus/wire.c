@@ -86,6 +86,13 @@ static bool is_set(const struct wire_field *field, const void *value) {
         return true;
 }
 
+/* a plug-in's words may hold a name's bytes; they must not cost the whole message */
+static int append_string(sd_bus_message *m, const char *text) {
+        _cleanup_free_ char *clean = wire_words(text);
+
+        return clean ? sd_bus_message_append_basic(m, 's', clean) : -ENOMEM;
+}
+
 static int append_value(sd_bus_message *m, const struct wire_field *field, const void *value) {
         const struct wire_bytes *bytes = value;
         int b;
@@ -103,7 +110,7 @@ static int append_value(sd_bus_message *m, const struct wire_field *field, const
                 b = *(const uint32_t *)value != 0;
                 return sd_bus_message_append_basic(m, 'b', &b);
         case WIRE_STRING:
-                return sd_bus_message_append_basic(m, 's', *(const char *const *)value);
+                return append_string(m, *(const char *const *)value);
         case WIRE_PATH:
                 return wire_append_path(m, *(const char *const *)value);
         case WIRE_PATHS:

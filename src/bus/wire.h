@@ -128,7 +128,7 @@ struct wire_result {
         int32_t failure, application_failure;
         char *message;
         bool fatal;
-        bool autorecover;
+        bool autorecover, rollback_recovery;
         struct wire_bytes undo;
 };
 extern const struct wire_table wire_result;
