@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * fragments.c - the Backup Components Document's way to the writers and back: each gets its own
+ * part, sealed, and what it made of it is taken over only as far as it may change it.
+ */
+#define _GNU_SOURCE
+#include "requester/inside.h"
+
+#include <string.h>
+
+#include "base/memfd.h"
+
+static bool is_restore(const struct vss_backup_components *bc) {
+        return bc->state & STATE_ANY_RESTORE;
+}
+
+/* ---- whose part is whose ---- */
+
+static bool has_selected(struct vss_writer_components *part) {
+        size_t count = vss_writer_components_get_component_count(part);
+
+        for (size_t i = 0; i < count; i++)
+                if (vss_component_is_selected_for_restore(
+                            vss_writer_components_get_component(part, i)))
+                        return true;
+        return false;
+}
+
+/* Instance ids change at each start of a writer (M-10): the document's is not the living one's. */
+static struct gathered *find_living(struct vss_backup_components *bc,
+                                    struct vss_writer_components *part,
+                                    const struct vss_id *class_id) {
+        size_t count = vss_writer_components_get_component_count(part);
+        struct vss_component *first = NULL;
+
+        for (size_t i = 0; i < count; i++) {
+                struct vss_component *c = vss_writer_components_get_component(part, i);
+                struct vss_component_key key = { .writer_id = *class_id,
+                                                 .type = vss_component_get_component_type(c),
+                                                 .logical_path = vss_component_get_logical_path(c),
+                                                 .name = vss_component_get_component_name(c) };
+                struct vss_id chosen = bcd_get_selected_instance(bc->bcd, &key);
+
+                if (!vss_component_is_selected_for_restore(c))
+                        continue;
+                if (!vss_id_is_null(&chosen))
+                        return bc_find_writer(bc, &chosen);
+                if (!first)
+                        first = c;
+        }
+        return first ? bc_find_class(bc, class_id, vss_component_get_logical_path(first),
+                                     vss_component_get_component_name(first))
+                     : NULL;
+}
+
+static int choose_living(struct vss_backup_components *bc, struct vss_writer_components *part,
+                         struct gathered **ret, struct vss_error *reterr) {
+        struct vss_id instance, class_id;
+        char text[VSS_ID_TEXT_SIZE];
+
+        vss_writer_components_get_writer_info(part, &instance, &class_id);
+        *ret = is_restore(bc) ? find_living(bc, part, &class_id) : bc_find_writer(bc, &instance);
+        if (!*ret)
+                return vss_fail(reterr, VSS_E_OBJECT_NOT_FOUND,
+                                "writer %s has components here but does not run: start it",
+                                vss_id_format(&class_id, text));
+        if (!vss_id_is_null(&(*ret)->stored_instance) &&
+            !vss_id_equal(&(*ret)->stored_instance, &instance))
+                return vss_fail(reterr, VSS_E_OBJECT_NOT_FOUND,
+                                "writer '%s' stands for two instances of the backup: restore them "
+                                "one after the other",
+                                (*ret)->identity.name);
+        (*ret)->stored_instance = instance;
+        return 0;
+}
+
+/* ---- out ---- */
+
+static int append_fragment(struct vss_backup_components *bc, sd_bus_message *m,
+                           const struct gathered *writer, struct vss_error *reterr) {
+        _cleanup_free_ char *xml = NULL;
+        _cleanup_close_ int fd = -1;
+        size_t size;
+        int r = bcd_fragment(bc->bcd, &writer->stored_instance, &xml, &size, reterr);
+
+        if (r < 0)
+                return r;
+        fd = memfd_new_sealed("vss-components", xml, size);
+        if (fd < 0)
+                return vss_fail(reterr, fd, "cannot write the components of writer '%s' to memory",
+                                writer->identity.name);
+        r = sd_bus_message_open_container(m, 'r', "sh");
+        if (r >= 0)
+                r = wire_append_id(m, &writer->identity.instance_id);
+        if (r >= 0)
+                r = sd_bus_message_append_basic(m, 'h', &fd); /* duplicates it */
+        if (r >= 0)
+                r = sd_bus_message_close_container(m);
+        return r < 0 ? vss_fail(reterr, r, "cannot send the components of writer '%s'",
+                                writer->identity.name)
+                     : 0;
+}
+
+static int append_fragments(struct vss_backup_components *bc, sd_bus_message *m,
+                            struct vss_error *reterr) {
+        struct vss_writer_components *part;
+        struct bcd_state state;
+        int r = sd_bus_message_open_container(m, 'a', "(sh)");
+
+        bcd_get_state(bc->bcd, &state);
+        /* not selected: everybody takes part, nobody has components (B-30, B-59) */
+        for (size_t i = 0; r >= 0 && state.select_components && (part = bcd_get_writer(bc->bcd, i));
+             i++) {
+                struct gathered *writer;
+
+                if (is_restore(bc) && !has_selected(part)) /* */
+                        continue;
+                r = choose_living(bc, part, &writer, reterr);
+                if (r >= 0)
+                        r = append_fragment(bc, m, writer, reterr);
+                if (r < 0)
+                        return r;
+        }
+        if (r >= 0)
+                r = sd_bus_message_close_container(m);
+        return r < 0 ? vss_fail(reterr, r, "cannot write a message") : 0;
+}
+
+int bc_start_with_fragments(struct vss_backup_components *bc, enum operation_kind kind,
+                            const char *member, struct vss_async **ret, struct vss_error *reterr) {
+        _cleanup_message_ sd_bus_message *m = NULL, *reply = NULL;
+        int r = bc_new_call(bc, member, &m, reterr);
+
+        if (r < 0)
+                return r;
+        r = append_fragments(bc, m, reterr);
+        if (r < 0)
+                return r;
+        r = bc_send(bc, m, 0, &reply, reterr);
+        return r < 0 ? r : bc_begin(bc, kind, reply, ret, reterr);
+}
+
+/* ---- and back ---- */
+
+static int merge(struct vss_backup_components *bc, struct gathered *writer, int fd,
+                 enum component_event event, struct vss_error *reterr) {
+        _cleanup_free_ char *xml = NULL;
+        size_t size;
+        int r = memfd_read(fd, VSS_DOCUMENT_SIZE_MAX, &xml, &size);
+
+        if (r < 0)
+                return vss_fail(reterr, r, "its components are no sealed memory file");
+        return bcd_merge(bc->bcd, &writer->stored_instance, event, BCD_MERGE_ALL, xml, size,
+                         writer->metadata, reterr);
+}
+
+/* A writer that lies fails alone: its words are refused and its components cannot succeed. */
+static int take_fragment(struct vss_backup_components *bc, sd_bus_message *m,
+                         enum component_event event, uint32_t spoiled_state,
+                         struct vss_error *warnings) {
+        _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
+        struct gathered *writer;
+        struct vss_id instance;
+        int fd, r = wire_read_id(m, &instance);
+
+        if (r >= 0)
+                r = sd_bus_message_read_basic(m, 'h', &fd);
+        if (r < 0)
+                return r;
+        writer = bc_find_writer(bc, &instance);
+        if (!writer || vss_id_is_null(&writer->stored_instance))
+                return 0; /* of nobody whom we gave anything */
+        r = merge(bc, writer, fd, event, &error);
+        if (r < 0) {
+                vss_wrap(&error, r, "what writer '%s' made of its components is refused",
+                         writer->identity.name);
+                bc_spoil(writer, spoiled_state, vss_error_message(&error));
+                vss_error_clear(warnings);
+                vss_error_move(warnings, &error);
+        }
+        return r == -ENOMEM ? r : 0;
+}
+
+int bc_take_fragments(struct vss_backup_components *bc, enum component_event event,
+                      uint32_t spoiled_state, struct vss_error *reterr) {
+        _cleanup_message_ sd_bus_message *reply = NULL;
+        int r = bc_call(bc, "GetWriterComponents", &reply, reterr, "");
+
+        if (r < 0)
+                return r;
+        r = sd_bus_message_enter_container(reply, 'a', "(sh)");
+        while (r >= 0 && (r = sd_bus_message_enter_container(reply, 'r', "sh")) > 0) {
+                r = take_fragment(bc, reply, event, spoiled_state, reterr);
+                if (r >= 0)
+                        r = sd_bus_message_exit_container(reply);
+        }
+        return r < 0 ? bc_malformed("GetWriterComponents", r, reterr) : 0;
+}
