@@ -109,20 +109,26 @@ static uint64_t limit_us(const struct settings *settings) {
         return scale > 0 && scale < 1 ? (uint64_t)((double)limit * scale) : limit;
 }
 
-static size_t volumes_to_freeze(const struct set_view *set, struct hold_volume *ret) {
-        size_t n = 0;
+/* Those that must be frozen; beside them, those that hold by themselves are written out at least:
+ * their providers commit while the others are held, and should be quick (S-26, S-31). */
+static size_t volumes_to_hold(const struct set_view *set, struct hold_volume *ret) {
+        size_t n = 0, to_freeze = 0;
 
         for (size_t i = 0; set && i < set->n_copies && n < HOLD_VOLUMES_MAX; i++) {
                 const struct vss_volume *v = &set->copies[i].volume;
+                bool freeze = set->copies[i].hold == VSS_HOLD_FREEZE;
 
-                if (set->copies[i].hold == VSS_HOLD_FREEZE)
-                        ret[n++] = (struct hold_volume){
-                                .mount_point = v->mount_point,
-                                .device = makedev(v->dev_major, v->dev_minor),
-                                .mount_id = v->mount_id,
-                        };
+                if (!freeze && set->copies[i].hold != VSS_HOLD_OWN)
+                        continue;
+                to_freeze += freeze;
+                ret[n++] = (struct hold_volume){
+                        .mount_point = v->mount_point,
+                        .device = makedev(v->dev_major, v->dev_minor),
+                        .mount_id = v->mount_id,
+                        .level = freeze ? 0 : HOLD_SYNC_ONLY,
+                };
         }
-        return n;
+        return to_freeze > 0 ? n : 0;
 }
 
 static int start_client(struct hold_port *port, struct vss_error *reterr) {
@@ -151,7 +157,7 @@ static int start_client(struct hold_port *port, struct vss_error *reterr) {
 static int prepare(struct hold_port *port, uint64_t ticket, const struct set_view *set,
                    struct vss_error *reterr) {
         struct hold_volume volumes[HOLD_VOLUMES_MAX];
-        size_t n = volumes_to_freeze(set, volumes);
+        size_t n = volumes_to_hold(set, volumes);
         int r;
 
         drop_client(port);

@@ -12,6 +12,7 @@
 #include "base/memfd.h"
 #include "bus/names.h"
 #include "tests/check.h"
+#include "vss/types.h"
 
 #define CALL_TIMEOUT_US UINT64_C(20000000)
 
