@@ -179,11 +179,12 @@ struct set_writer *set_abandon(struct set_writer *set);
 int op_begin(struct set_writer *set, uint32_t type, struct operation **ret,
              struct vss_error *reterr);
 
-/* op_set_base() - component 0 builds on @base, which must be its image (before its first source) */
+/* op_set_base() - the component builds on the image @base; before its first source. Without it a
+ * component is stored as if it had no past. @list must live until op_end(). */
 int op_set_base(struct operation *op, uint32_t component, const struct set_place *base,
                 const struct set_list *list, struct vss_error *reterr);
 
-/* op_add_component() - E_INVALIDARG when the key is there already; base as in op_set_base() */
+/* op_add_component() - E_INVALIDARG when the key is there already */
 int op_add_component(struct operation *op, const struct component_key *key, uint32_t *ret_index,
                      struct vss_error *reterr);
 

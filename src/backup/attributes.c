@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * attributes.c - owner, mode, times, ACLs and extended attributes of what was restored, on its
+ * descriptor. Owner first, since a change of owner clears set-id bits and capabilities (R-101).
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "backup/restoring.h"
+
+#define ACCESS_ACL "system.posix_acl_access"
+#define DEFAULT_ACL "system.posix_acl_default"
+
+/* only an administrator may set these; a user's restore goes on without them (SEC-65) */
+static bool is_administrators(const char *name) {
+        return strncmp(name, "trusted.", 8) == 0 || strncmp(name, "security.", 9) == 0;
+}
+
+/* properties of one kind of file system, not of the file */
+static bool is_file_systems(const char *name) {
+        return strncmp(name, "btrfs.", 6) == 0 || strcmp(name, "security.selinux") == 0;
+}
+
+static int set_attribute(int fd, const char *magic, const struct attribute *attribute) {
+        int r = magic ? setxattr(magic, attribute->name, attribute->value, attribute->size, 0)
+                      : fsetxattr(fd, attribute->name, attribute->value, attribute->size, 0);
+
+        if (r >= 0 || (errno == ENOTSUP && is_file_systems(attribute->name)))
+                return 0;
+        return -errno;
+}
+
+static int set_attributes(int fd, const char *magic, const struct record *record,
+                          const struct attributes *attributes, struct vss_error *reterr) {
+        for (size_t i = 0; i < attributes->count; i++) {
+                const struct attribute *attribute = &attributes->items[i];
+                int r;
+
+                if (geteuid() != 0 && is_administrators(attribute->name))
+                        continue;
+                r = set_attribute(fd, magic, attribute);
+                if (r < 0)
+                        return vss_fail(reterr, r, "cannot set the attribute '%s' of '%s': %s",
+                                        attribute->name, record->path, strerror(-r));
+        }
+        return 0;
+}
+
+static bool has_attribute(const struct attributes *attributes, const char *name) {
+        for (size_t i = 0; i < attributes->count; i++)
+                if (strcmp(attributes->items[i].name, name) == 0)
+                        return true;
+        return false;
+}
+
+/* what a directory's default ACL gave to something made in it */
+static void clear_inherited(int fd, const struct attributes *attributes) {
+        if (!has_attribute(attributes, ACCESS_ACL))
+                (void)fremovexattr(fd, ACCESS_ACL);
+        if (!has_attribute(attributes, DEFAULT_ACL))
+                (void)fremovexattr(fd, DEFAULT_ACL);
+}
+
+static int set_owner(int fd, const struct record *record, const struct stat *st,
+                     struct vss_error *reterr) {
+        if (st->st_uid == record->uid && st->st_gid == record->gid)
+                return 0;
+        if (fchownat(fd, "", record->uid, record->gid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) >= 0)
+                return 0;
+        if (errno == EPERM && geteuid() != 0)
+                return 0; /* a user's files belong to the user */
+        return vss_fail(reterr, -errno, "cannot set the owner of '%s': %s", record->path,
+                        strerror(errno));
+}
+
+static int set_mode(int fd, const char *magic, const struct record *record,
+                    struct vss_error *reterr) {
+        uint32_t mode = record->mode;
+
+        if (record->kind == ENTRY_SYMLINK)
+                return 0;
+        if (geteuid() != 0)
+                mode &= 01777; /* the owner may be another one than the one it was set for */
+        if ((magic ? chmod(magic, mode) : fchmod(fd, mode)) < 0)
+                return vss_fail(reterr, -errno, "cannot set the mode of '%s': %s", record->path,
+                                strerror(errno));
+        return 0;
+}
+
+int attributes_apply(int fd, const struct record *record, const struct attributes *attributes,
+                     bool clear_acl, struct vss_error *reterr) {
+        bool by_path = record->kind != ENTRY_FILE && record->kind != ENTRY_DIRECTORY;
+        struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
+                                     { record->mtime, (long)record->mtime_ns } };
+        char buffer[40];
+        const char *magic = NULL;
+        struct stat st;
+        int r;
+
+        if (by_path) {
+                snprintf(buffer, sizeof(buffer), "/proc/self/fd/%d", fd);
+                magic = buffer;
+        }
+        if (fstat(fd, &st) < 0)
+                return vss_fail(reterr, -errno, "'%s': %s", record->path, strerror(errno));
+        r = set_owner(fd, record, &st, reterr);
+        if (r >= 0 && clear_acl && !by_path)
+                clear_inherited(fd, attributes);
+        if (r >= 0)
+                r = set_attributes(fd, magic, record, attributes, reterr);
+        if (r >= 0)
+                r = set_mode(fd, magic, record, reterr);
+        if (r < 0)
+                return r;
+        if (utimensat(fd, "", times, AT_EMPTY_PATH) < 0)
+                return vss_fail(reterr, -errno, "cannot set the times of '%s': %s", record->path,
+                                strerror(errno));
+        return 0;
+}

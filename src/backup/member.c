@@ -1,0 +1,596 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * member.c - one thing of a source into the archive and the run: stat, attributes, content.
+ *
+ * Small files are read whole before their header is written. For large ones the archive is marked
+ * first, and taken back to the mark when the content turns out short: no member bears the name of
+ * a file that it does not hold whole.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "backup/writing.h"
+#include "base/array.h"
+#include "base/cleanup.h"
+
+/* more pieces than this, and holes below HOLE_MIN are stored as zeros */
+#define EXTENTS_MANY 20000
+#define HOLE_MIN (UINT64_C(1) << 20)
+#define ATTRIBUTE_LIST_MAX 65536
+
+/* ---- attributes ---- */
+
+static int attribute_add(const char *name, const void *value, size_t size, struct attributes *ret) {
+        struct attribute *item;
+
+        if (strchr(name, '='))
+                return -EILSEQ; /* pax ends the name there */
+        if (ARRAY_RESERVE(&ret->items, ret->count, &ret->capacity) < 0)
+                return -ENOMEM;
+        item = &ret->items[ret->count++];
+        *item = (struct attribute){ strdup(name), malloc(size + 1), size };
+        if (!item->name || !item->value)
+                return -ENOMEM;
+        memcpy(item->value, value, size);
+        return 0;
+}
+
+/* @where: what cannot be opened for reading (links, devices) is reached through its O_PATH fd */
+static int attributes_read_list(int fd, const char *where, struct attributes *ret) {
+        _cleanup_free_ char *names = malloc(ATTRIBUTE_LIST_MAX),
+                            *value = malloc(ATTRIBUTE_LIST_MAX);
+        ssize_t size;
+
+        if (!names || !value)
+                return -ENOMEM;
+        size = where ? listxattr(where, names, ATTRIBUTE_LIST_MAX)
+                     : flistxattr(fd, names, ATTRIBUTE_LIST_MAX);
+        if (size < 0)
+                return errno == ENOTSUP ? 0 : -errno;
+        for (const char *name = names; name < names + size; name += strlen(name) + 1) {
+                ssize_t n = where ? getxattr(where, name, value, ATTRIBUTE_LIST_MAX)
+                                  : fgetxattr(fd, name, value, ATTRIBUTE_LIST_MAX);
+                int r;
+
+                if (n < 0 && errno == ENODATA)
+                        continue;
+                r = n < 0 ? -errno : attribute_add(name, value, (size_t)n, ret);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int by_name(const void *a, const void *b) {
+        return strcmp(((const struct attribute *)a)->name, ((const struct attribute *)b)->name);
+}
+
+int attributes_read(int fd, struct attributes *ret) {
+        char magic[40];
+        ssize_t size = flistxattr(fd, NULL, 0);
+        int r;
+
+        attributes_done(ret);
+        if (size < 0 && errno == EBADF) {
+                snprintf(magic, sizeof(magic), "/proc/self/fd/%d", fd);
+                r = attributes_read_list(fd, magic, ret);
+        } else if (size > 0) {
+                r = attributes_read_list(fd, NULL, ret);
+        } else {
+                return size == 0 || errno == ENOTSUP ? 0 : -errno;
+        }
+        if (ret->count > 1)
+                qsort(ret->items, ret->count, sizeof(*ret->items), by_name);
+        return r;
+}
+
+int attributes_digest(const struct attributes *attributes, uint8_t ret[8]) {
+        struct text text = { 0 };
+        uint8_t digest[DIGEST_SIZE];
+        int r;
+
+        for (size_t i = 0; i < attributes->count; i++) {
+                text_string(&text, attributes->items[i].name);
+                text_char(&text, '\0');
+                text_number(&text, attributes->items[i].size);
+                text_char(&text, '\0');
+                text_raw(&text, attributes->items[i].value, attributes->items[i].size);
+        }
+        r = text.failed ? -ENOMEM : digest_bytes(text.data, text.size, digest);
+        text_done(&text);
+        if (r >= 0)
+                memcpy(ret, digest, 8);
+        return r;
+}
+
+/* ---- records ---- */
+
+static char kind_of(mode_t mode) {
+        switch (mode & S_IFMT) {
+        case S_IFDIR:
+                return ENTRY_DIRECTORY;
+        case S_IFLNK:
+                return ENTRY_SYMLINK;
+        case S_IFIFO:
+                return ENTRY_FIFO;
+        case S_IFSOCK:
+                return ENTRY_SOCKET;
+        case S_IFCHR:
+                return ENTRY_CHAR;
+        case S_IFBLK:
+                return ENTRY_BLOCK;
+        default:
+                return ENTRY_FILE;
+        }
+}
+
+void record_from_stat(const struct stat *st, char *path, uint32_t component, struct record *ret) {
+        static char none[] = "";
+
+        *ret = (struct record){
+                .kind = kind_of(st->st_mode),
+                .component = component,
+                .path = path,
+                .mode = st->st_mode & 07777,
+                .uid = st->st_uid,
+                .gid = st->st_gid,
+                .size = S_ISREG(st->st_mode) ? (uint64_t)st->st_size : 0,
+                .mtime = st->st_mtim.tv_sec,
+                .mtime_ns = (uint32_t)st->st_mtim.tv_nsec,
+                .ctime = st->st_ctim.tv_sec,
+                .ctime_ns = (uint32_t)st->st_ctim.tv_nsec,
+                .inode = st->st_ino,
+                .links = S_ISDIR(st->st_mode) ? 1 : st->st_nlink,
+                .archive = ARCHIVE_NONE,
+                .link = none,
+                .extra = none,
+        };
+}
+
+/* ---- reading ---- */
+
+/* up to @size bytes at @offset; less only at the end of the file */
+static int read_some(int fd, void *buffer, uint64_t size, uint64_t offset, uint64_t *ret) {
+        *ret = 0;
+        while (*ret < size) {
+                ssize_t n = pread(fd, (char *)buffer + *ret, (size_t)(size - *ret),
+                                  (off_t)(offset + *ret));
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -errno;
+                if (n == 0)
+                        break;
+                *ret += (uint64_t)n;
+        }
+        return 0;
+}
+
+/* the data of a file that has fewer blocks than bytes; count 1 over all of it: no holes */
+static int find_extents(struct operation *op, int fd, uint64_t size, size_t *ret_count) {
+        size_t count = 0;
+        uint64_t at = 0;
+
+        while (at < size) {
+                off_t data = lseek(fd, (off_t)at, SEEK_DATA), hole;
+                struct byte_range *last = count > 0 ? &op->extents[count - 1] : NULL;
+
+                if (data < 0 && errno == ENXIO)
+                        break;
+                if (data < 0)
+                        return -errno;
+                if ((uint64_t)data >= size)
+                        break;
+                hole = lseek(fd, data, SEEK_HOLE);
+                if (hole < 0)
+                        return -errno;
+                if ((uint64_t)hole > size)
+                        hole = (off_t)size;
+                at = (uint64_t)hole;
+                if (last && count > EXTENTS_MANY &&
+                    (uint64_t)data - (last->offset + last->length) < HOLE_MIN) {
+                        last->length = at - last->offset;
+                        continue;
+                }
+                if (ARRAY_RESERVE(&op->extents, count, &op->extents_capacity) < 0)
+                        return -ENOMEM;
+                op->extents[count++] = (struct byte_range){ (uint64_t)data, at - (uint64_t)data };
+        }
+        *ret_count = count;
+        return 0;
+}
+
+/* struct feed - where the bytes of a file go */
+struct feed {
+        struct pass *pass; /* NULL: only the digest */
+        struct archive_writer *archive;
+        const char *path;
+        uint64_t done; /* for progress */
+        int file_error; /* reading failed or came short; not the store's fault */
+};
+
+/* @length bytes of @fd at @offset, as bytes @at of the member. Negative: the store failed */
+static int feed_range(struct operation *op, int fd, uint64_t offset, uint64_t length, uint64_t at,
+                      struct feed *feed) {
+        while (length > 0) {
+                uint64_t n = length < READ_SIZE ? length : READ_SIZE, got = 0;
+                int r = read_some(fd, op->buffer, n, offset, &got);
+
+                if (r >= 0 && got < n)
+                        r = -ESTALE;
+                if (r < 0) {
+                        feed->file_error = r;
+                        return 0;
+                }
+                r = content_digest_data(op->digest, at, op->buffer, (size_t)n);
+                if (r >= 0 && feed->archive)
+                        r = archive_writer_data(feed->archive, op->buffer, (size_t)n);
+                if (r < 0)
+                        return r;
+                offset += n;
+                at += n;
+                length -= n;
+                if (feed->pass) {
+                        feed->pass->bytes += n;
+                        r = pass_progress(feed->pass, feed->path);
+                        if (r < 0)
+                                return r;
+                }
+        }
+        return 0;
+}
+
+/* the data pieces of a file, with the holes between them */
+static int feed_extents(struct operation *op, int fd, uint64_t size,
+                        const struct byte_range *extents, size_t count, struct feed *feed) {
+        uint64_t at = 0;
+        int r = 0;
+
+        for (size_t i = 0; i < count && r >= 0 && feed->file_error == 0; i++) {
+                if (feed->archive)
+                        r = archive_writer_hole(feed->archive, extents[i].offset - at);
+                if (r >= 0)
+                        r = feed_range(op, fd, extents[i].offset, extents[i].length,
+                                       extents[i].offset, feed);
+                at = extents[i].offset + extents[i].length;
+        }
+        if (r >= 0 && feed->archive && feed->file_error == 0)
+                r = archive_writer_hole(feed->archive, size - at);
+        return r;
+}
+
+int member_digest(struct operation *op, int fd, uint64_t size, uint8_t ret[DIGEST_SIZE]) {
+        struct feed feed = { 0 };
+        size_t count = 0;
+        int r = find_extents(op, fd, size, &count);
+
+        if (r >= 0)
+                r = content_digest_begin(op->digest, size);
+        if (r >= 0)
+                r = feed_extents(op, fd, size, op->extents, count, &feed);
+        if (r >= 0)
+                r = feed.file_error;
+        return r < 0 ? r : content_digest_end(op->digest, ret);
+}
+
+/* ---- storing ---- */
+
+static int open_archive(struct operation *op, const char *name, struct archive_writer **archive) {
+        long processors = sysconf(_SC_NPROCESSORS_ONLN);
+        unsigned threads = processors < 2 ? 1 : processors > 4 ? 4 : (unsigned)processors;
+        int fd;
+
+        if (*archive)
+                return 0;
+        fd = openat(op->fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0)
+                return -errno;
+        return archive_writer_new(fd, threads, archive);
+}
+
+static int put_record(struct pass *pass, struct record *record) {
+        struct set_component *component = &op_info(pass->op)->components[record->component];
+        const uint64_t *numbers;
+        const uint8_t *digests;
+        size_t count, first = 0;
+        int r = manifest_put(pass->run, record);
+
+        component->entries++;
+        component->bytes += record->archive == ARCHIVE_NONE ? 0 : record->size;
+        if (!record->has_digest || record->link[0] || record->archive != ARCHIVE_DATA)
+                return r;
+        count = content_digest_chunks(pass->op->digest, &numbers, &digests);
+        /* neighbouring pieces share a line, up to 64 */
+        for (size_t i = 1; i <= count && r >= 0; i++) {
+                if (i < count && i - first < 64 && numbers[i] == numbers[i - 1] + 1)
+                        continue;
+                r = manifest_put_chunks(pass->run, numbers[first], digests + first * DIGEST_SIZE,
+                                        i - first);
+                first = i;
+        }
+        return r;
+}
+
+/* a file up to READ_SIZE without holes: in memory before its header is written */
+static int store_small(struct pass *pass, int fd, struct record *record, struct member *member) {
+        struct operation *op = pass->op;
+        uint64_t got = 0;
+        int r = read_some(fd, op->buffer, record->size, 0, &got);
+
+        if (r < 0)
+                return pass_trouble(pass, record->path, r, NULL);
+        record->size = got; /* a live file may have shrunk since the stat */
+        r = archive_writer_begin(op->data, member, &record->offset);
+        if (r >= 0)
+                r = content_digest_begin(op->digest, got);
+        if (r >= 0)
+                r = content_digest_data(op->digest, 0, op->buffer, (size_t)got);
+        if (r >= 0)
+                r = content_digest_end(op->digest, record->digest);
+        if (r >= 0 && got > 0)
+                r = archive_writer_data(op->data, op->buffer, (size_t)got);
+        pass->bytes += got;
+        return r < 0 ? r : archive_writer_end(op->data);
+}
+
+static int store_large(struct pass *pass, int fd, struct record *record, struct member *member) {
+        struct feed feed = { .pass = pass, .archive = pass->op->data, .path = record->path };
+        struct operation *op = pass->op;
+        struct byte_range whole = { 0, record->size };
+        bool sparse = member->extents != NULL;
+        int r = archive_writer_mark(op->data);
+
+        if (r >= 0)
+                r = archive_writer_begin(op->data, member, &record->offset);
+        if (r >= 0)
+                r = content_digest_begin(op->digest, record->size);
+        if (r >= 0)
+                r = feed_extents(op, fd, record->size, sparse ? member->extents : &whole,
+                                 sparse ? member->extents_count : 1, &feed);
+        if (r < 0)
+                return r;
+        if (feed.file_error < 0) {
+                r = archive_writer_rewind(op->data);
+                return r < 0 ? r
+                             : pass_trouble(pass, record->path, feed.file_error,
+                                            feed.file_error == -ESTALE
+                                                    ? "the file shrank while it was read"
+                                                    : NULL);
+        }
+        r = content_digest_end(op->digest, record->digest);
+        return r < 0 ? r : archive_writer_end(op->data);
+}
+
+static int store_content(struct pass *pass, int fd, const struct stat *st, struct record *record,
+                         struct member *member) {
+        struct operation *op = pass->op;
+        size_t count = 0;
+        int r;
+
+        record->has_digest = true;
+        if (st->st_blocks < (st->st_size + 511) / 512) {
+                r = find_extents(op, fd, record->size, &count);
+                if (r < 0)
+                        return pass_trouble(pass, record->path, r, NULL);
+                if (count != 1 || op->extents[0].offset != 0 ||
+                    op->extents[0].length != record->size) {
+                        static struct byte_range none;
+
+                        member->extents = count > 0 ? op->extents : &none;
+                        member->extents_count = count;
+                }
+        }
+        if (record->size <= READ_SIZE && !member->extents)
+                return store_small(pass, fd, record, member);
+        return store_large(pass, fd, record, member);
+}
+
+static int store_hard_link(struct pass *pass, const struct hard_link *link, struct record *record) {
+        _cleanup_free_ char *name = path_to_member(record->path, false),
+                            *first = path_to_member(link->path, false);
+        struct member member = { .name = name, .record = record, .hard_link = first };
+        uint64_t offset;
+        int r;
+
+        if (!name || !first)
+                return -ENOMEM;
+        r = archive_writer_begin(pass->op->data, &member, &offset);
+        if (r >= 0)
+                r = archive_writer_end(pass->op->data);
+        if (r < 0)
+                return r;
+        record->archive = ARCHIVE_DATA;
+        record->offset = link->offset;
+        record->link = link->path;
+        record->has_attributes = link->has_attributes;
+        memcpy(record->attributes, link->attributes, sizeof(record->attributes));
+        if (record->kind == ENTRY_FILE) {
+                record->has_digest = true;
+                memcpy(record->digest, link->digest, DIGEST_SIZE);
+        }
+        return put_record(pass, record);
+}
+
+/* what the record's last column says of links and devices */
+static int fill_extra(int fd, const struct stat *st, char *buffer, size_t size,
+                      struct record *record) {
+        if (S_ISLNK(st->st_mode)) {
+                ssize_t n = readlinkat(fd, "", buffer, size - 1);
+
+                if (n < 0)
+                        return -errno;
+                if ((size_t)n >= size - 1)
+                        return -ENAMETOOLONG;
+                buffer[n] = '\0';
+                record->extra = buffer;
+        } else if (S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode)) {
+                snprintf(buffer, size, "%u:%u", major(st->st_rdev), minor(st->st_rdev));
+                record->extra = buffer;
+        }
+        return 0;
+}
+
+static int remember_link(struct pass *pass, const struct stat *st, const struct record *record) {
+        struct hard_link link = { .component = record->component,
+                                  .device = st->st_dev,
+                                  .inode = st->st_ino,
+                                  .offset = record->offset,
+                                  .has_attributes = record->has_attributes,
+                                  .path = record->path };
+
+        if (st->st_nlink < 2 || S_ISDIR(st->st_mode) || record->archive == ARCHIVE_NONE)
+                return 0;
+        memcpy(link.attributes, record->attributes, sizeof(link.attributes));
+        memcpy(link.digest, record->digest, DIGEST_SIZE);
+        return hard_links_add(&pass->op->links, &link);
+}
+
+static const char *attribute_words(int code) {
+        return code == -EILSEQ ? "an extended attribute has '=' in its name"
+                               : "cannot read its extended attributes";
+}
+
+static int store_member(struct pass *pass, int fd, const struct stat *st, struct record *record) {
+        struct operation *op = pass->op;
+        _cleanup_free_ char *name = path_to_member(record->path, false);
+        struct member member = { .name = name, .record = record };
+        int r = attributes_read(fd, &op->attributes);
+
+        if (!name || r == -ENOMEM)
+                return -ENOMEM;
+        if (r < 0)
+                return pass_trouble(pass, record->path, r, attribute_words(r));
+        if (op->attributes.count > 0) {
+                record->has_attributes = true;
+                member.attributes = &op->attributes;
+                r = attributes_digest(&op->attributes, record->attributes);
+                if (r < 0)
+                        return r;
+        }
+        record->archive = ARCHIVE_DATA;
+        if (record->kind == ENTRY_FILE) {
+                r = store_content(pass, fd, st, record, &member);
+        } else {
+                r = archive_writer_begin(op->data, &member, &record->offset);
+                if (r >= 0)
+                        r = archive_writer_end(op->data);
+        }
+        if (r == 0)
+                r = remember_link(pass, st, record);
+        return r == 0 ? put_record(pass, record) : r;
+}
+
+int member_store(struct pass *pass, int fd, const char *path, const struct stat *st) {
+        char extra[8192];
+        struct hard_link *link;
+        struct record record;
+        int r;
+
+        record_from_stat(st, (char *)(uintptr_t)path, pass->source->component, &record);
+        r = fill_extra(fd, st, extra, sizeof(extra), &record);
+        if (r < 0)
+                return pass_trouble(pass, path, r, NULL);
+        if (record.kind == ENTRY_SOCKET)
+                return put_record(pass, &record);
+        r = open_archive(pass->op, DATA_FILE, &pass->op->data);
+        if (r < 0)
+                return r;
+        link = st->st_nlink > 1 && !S_ISDIR(st->st_mode)
+                       ? hard_links_find(&pass->op->links, record.component, st)
+                       : NULL;
+        if (link)
+                return store_hard_link(pass, link, &record);
+        return store_member(pass, fd, st, &record);
+}
+
+/* ---- partial files (I-124): a member of their own that holds the ranges one after the other ----
+ */
+
+static int check_ranges(struct pass *pass, const char *path, uint64_t size, uint64_t *ret_total) {
+        *ret_total = 0;
+        for (size_t i = 0; i < pass->source->ranges_count; i++) {
+                const struct byte_range *range = &pass->source->ranges[i];
+
+                if (range->offset > size || range->length > size - range->offset)
+                        return pass_trouble(pass, path, -ERANGE,
+                                            "a range lies beyond the end of the file");
+                *ret_total += range->length;
+        }
+        return 0;
+}
+
+static int feed_ranges(struct pass *pass, int fd, struct member *member, struct record *held,
+                       struct feed *feed) {
+        struct operation *op = pass->op;
+        uint64_t at = 0;
+        int r = archive_writer_mark(op->ranges);
+
+        if (r >= 0)
+                r = archive_writer_begin(op->ranges, member, &held->offset);
+        if (r >= 0)
+                r = content_digest_begin(op->digest, held->size);
+        for (size_t i = 0; i < pass->source->ranges_count && r >= 0 && !feed->file_error; i++) {
+                const struct byte_range *range = &pass->source->ranges[i];
+
+                r = feed_range(op, fd, range->offset, range->length, at, feed);
+                at += range->length;
+        }
+        if (r < 0)
+                return r;
+        if (feed->file_error < 0) {
+                r = archive_writer_rewind(op->ranges);
+                return r < 0 ? r : pass_trouble(pass, feed->path, feed->file_error, NULL);
+        }
+        r = content_digest_end(op->digest, held->digest);
+        return r < 0 ? r : archive_writer_end(op->ranges);
+}
+
+int member_store_ranges(struct pass *pass, int fd, const char *path, const struct stat *st) {
+        _cleanup_free_ char *name = path_to_member(path, true);
+        struct operation *op = pass->op;
+        struct member member = { .name = name, .attributes = &op->attributes };
+        struct feed feed = { .pass = pass, .path = path };
+        struct text text = { 0 };
+        struct record held, record;
+        uint64_t total = 0;
+        int r;
+
+        if (!name)
+                return -ENOMEM;
+        r = check_ranges(pass, path, (uint64_t)st->st_size, &total);
+        if (r != 0)
+                return r;
+        r = attributes_read(fd, &op->attributes);
+        if (r < 0)
+                return pass_trouble(pass, path, r, attribute_words(r));
+        r = open_archive(op, RANGES_FILE, &op->ranges);
+        if (r < 0)
+                return r;
+        feed.archive = op->ranges;
+        record_from_stat(st, (char *)(uintptr_t)path, pass->source->component, &held);
+        held.size = total;
+        member.record = &held;
+        r = feed_ranges(pass, fd, &member, &held, &feed);
+        if (r != 0)
+                return r;
+        record = held;
+        record.size = (uint64_t)st->st_size; /* I-129 */
+        record.archive = ARCHIVE_RANGES;
+        record.has_digest = true;
+        record.has_attributes = op->attributes.count > 0;
+        if (attributes_digest(&op->attributes, record.attributes) < 0)
+                return -ENOMEM;
+        ranges_format(&text, pass->source->ranges, pass->source->ranges_count);
+        record.extra = text_cstring(&text);
+        r = record.extra ? put_record(pass, &record) : -ENOMEM;
+        text_done(&text);
+        return r;
+}

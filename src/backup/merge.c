@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * merge.c - the runs of an operation become its manifest: sorted, each name once, what is as in
+ * the base left out, what the base has and nobody saw recorded as gone.
+ *
+ * For the requester's own files the list of names is exact: whatever was not seen is gone. For a
+ * writer's component only names count that one of the file sets looked for (I-189).
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "backup/writing.h"
+#include "base/cleanup.h"
+#include "base/file.h"
+
+struct input {
+        struct manifest_reader *reader;
+        const struct record *record; /* NULL at the end */
+        const char *root;
+};
+
+struct merge {
+        struct operation *op;
+        struct input *inputs;
+        size_t count;
+        struct manifest_writer *manifest;
+        uint32_t component;
+        struct view *base;
+        const struct view_item *item; /* next name of the base, NULL none left */
+        struct vss_error *reterr;
+};
+
+static int input_next(struct merge *merge, struct input *input) {
+        int r = manifest_next(input->reader, &input->record, merge->reterr);
+
+        if (r == 0)
+                input->record = NULL;
+        return r < 0 ? r : 0;
+}
+
+static int open_inputs(struct merge *merge) {
+        struct operation *op = merge->op;
+
+        merge->inputs = calloc(op->runs_count + 1, sizeof(*merge->inputs));
+        if (!merge->inputs)
+                return -ENOMEM;
+        for (size_t i = 0; i < op->runs_count; i++) {
+                struct input *input = &merge->inputs[merge->count];
+                int fd = openat(op->fd, op->runs[i].name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+                int r;
+
+                if (fd < 0)
+                        return -errno;
+                r = manifest_reader_new(fd, op->runs[i].name, &input->reader, merge->reterr);
+                if (r < 0)
+                        return r;
+                merge->count++;
+                input->root = op->runs[i].root;
+                r = input_next(merge, input);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* ---- what was looked at ---- */
+
+static bool covers(const struct coverage *coverage, const char *path, bool is_directory) {
+        const char *name = strrchr(path, '/') + 1;
+        size_t n = strlen(coverage->path);
+
+        if (!path_is_below(path, coverage->path))
+                return false;
+        if (!coverage->filespec)
+                return true;
+        if (is_directory)
+                return coverage->recursive;
+        if (!coverage->recursive && (size_t)(name - path) > (n > 1 ? n + 1 : 1))
+                return false;
+        return pattern_matches(coverage->filespec, name);
+}
+
+/* the source whose root is nearest decides (nested volumes); NULL: nobody looked there */
+static const struct coverage *nearest(const struct merge *merge, const char *path,
+                                      bool is_directory) {
+        const struct coverage *found = NULL;
+
+        for (size_t i = 0; i < merge->op->coverage_count; i++) {
+                const struct coverage *coverage = &merge->op->coverage[i];
+
+                if (coverage->component == merge->component &&
+                    covers(coverage, path, is_directory) &&
+                    (!found || strlen(coverage->path) > strlen(found->path)))
+                        found = coverage;
+        }
+        return found;
+}
+
+static bool was_walked(const struct merge *merge) {
+        for (size_t i = 0; i < merge->op->coverage_count; i++)
+                if (merge->op->coverage[i].component == merge->component &&
+                    !merge->op->coverage[i].by_changes)
+                        return true;
+        return false;
+}
+
+/* ---- the base ---- */
+
+static int base_next(struct merge *merge) {
+        int r;
+
+        do
+                r = view_next_item(merge->base, &merge->item, merge->reterr);
+        while (r > 0 && merge->item->gone);
+        if (r == 0)
+                merge->item = NULL;
+        return r < 0 ? r : 0;
+}
+
+static int base_open(struct merge *merge) {
+        struct chain *chain = &merge->op->bases[merge->component];
+        int r;
+
+        merge->item = NULL;
+        if (chain->count == 0 || !was_walked(merge))
+                return 0;
+        r = view_open(merge->op->set->store, chain, NULL, &merge->base, merge->reterr);
+        return r < 0 ? r : base_next(merge);
+}
+
+static int put_gone(struct merge *merge, char kind, char *path) {
+        struct record record = { .kind = kind, .component = merge->component, .path = path };
+
+        return manifest_put(merge->manifest, &record);
+}
+
+/* a directory that is gone with everything in it costs one line */
+static int put_gone_tree(struct merge *merge) {
+        struct set_component *component = &op_info(merge->op)->components[merge->component];
+        _cleanup_free_ char *path = strdup(merge->item->path);
+        int r = path ? put_gone(merge, RECORD_GONE_TREE, path) : -ENOMEM;
+
+        while (r >= 0 && merge->item && path_is_below(merge->item->path, path)) {
+                component->gone++;
+                r = base_next(merge);
+        }
+        return r;
+}
+
+/* the base's name was not seen; @next is the next name that was */
+static int base_gone(struct merge *merge, const char *next) {
+        struct set_component *component = &op_info(merge->op)->components[merge->component];
+        bool is_directory = merge->item->parts[0].record->kind == ENTRY_DIRECTORY;
+        const struct coverage *coverage = nearest(merge, merge->item->path, is_directory);
+        bool own = component_is_own(&component->key);
+        int r;
+
+        if (coverage ? coverage->by_changes : !own)
+                return base_next(merge);
+        if (own && is_directory && !(next && path_is_below(next, merge->item->path)))
+                return put_gone_tree(merge);
+        component->gone++;
+        r = put_gone(merge, RECORD_GONE, (char *)(uintptr_t)merge->item->path);
+        return r < 0 ? r : base_next(merge);
+}
+
+/* ---- the runs ---- */
+
+static const struct record *lowest(const struct merge *merge) {
+        const struct record *found = NULL;
+
+        for (size_t i = 0; i < merge->count; i++) {
+                const struct record *record = merge->inputs[i].record;
+
+                if (record && record->component == merge->component &&
+                    (!found || path_compare(record->path, found->path) < 0))
+                        found = record;
+        }
+        return found;
+}
+
+/* of several records of one name: what is stored, then who says it is there; then the source
+ * that begins nearest to it; then the first */
+static int rank(const struct input *input) {
+        if (input->record->kind == RECORD_SAME)
+                return 1;
+        return record_is_entry(input->record) ? 2 : 0;
+}
+
+static struct input *choose(struct merge *merge, const char *path) {
+        struct input *best = NULL;
+
+        for (size_t i = 0; i < merge->count; i++) {
+                struct input *input = &merge->inputs[i];
+
+                if (!input->record || input->record->component != merge->component ||
+                    strcmp(input->record->path, path) != 0)
+                        continue;
+                if (!best || rank(input) > rank(best) ||
+                    (rank(input) == rank(best) && strlen(input->root) > strlen(best->root)))
+                        best = input;
+        }
+        return best;
+}
+
+static int copy_record(struct merge *merge, struct input *input) {
+        const uint8_t *digests;
+        const char *line;
+        uint64_t first;
+        size_t size, count;
+        int r;
+
+        if (input->record->kind == RECORD_SAME)
+                return 0;
+        if (record_is_entry(input->record))
+                op_info(merge->op)->components[merge->component].entries++;
+        manifest_line(input->reader, &line, &size);
+        r = manifest_put_raw(merge->manifest, line, size, true);
+        while (r >= 0 && (r = manifest_next_chunks(input->reader, &first, &digests, &count,
+                                                   merge->reterr)) > 0) {
+                manifest_line(input->reader, &line, &size);
+                r = manifest_put_raw(merge->manifest, line, size, false);
+        }
+        return r;
+}
+
+static int put_name(struct merge *merge, const char *lent_path) {
+        _cleanup_free_ char *path = strdup(lent_path);
+        struct input *chosen = path ? choose(merge, path) : NULL;
+        int r = chosen ? copy_record(merge, chosen) : -ENOMEM;
+
+        for (size_t i = 0; i < merge->count && r >= 0; i++) {
+                struct input *input = &merge->inputs[i];
+
+                while (r >= 0 && input->record && input->record->component == merge->component &&
+                       strcmp(input->record->path, path) == 0)
+                        r = input_next(merge, input);
+        }
+        return r;
+}
+
+static int merge_component(struct merge *merge) {
+        const struct record *record;
+        int r = base_open(merge);
+
+        op_info(merge->op)->components[merge->component].entries = 0;
+        while (r >= 0 && ((record = lowest(merge)) || merge->item)) {
+                int order = !record        ? -1
+                            : !merge->item ? 1
+                                           : path_compare(merge->item->path, record->path);
+
+                if (order < 0) {
+                        r = base_gone(merge, record ? record->path : NULL);
+                        continue;
+                }
+                if (order == 0)
+                        r = base_next(merge);
+                if (r >= 0)
+                        r = put_name(merge, record->path);
+        }
+        merge->base = view_close(merge->base);
+        return r;
+}
+
+static int put_bases(struct merge *merge) {
+        struct operation *op = merge->op;
+
+        for (uint32_t i = 0; i < op->bases_count; i++) {
+                const struct chain *chain = &op->bases[i];
+                const struct set_place *base;
+                const struct stored_file *file;
+                _cleanup_free_ char *name = NULL;
+                int r;
+
+                if (chain->count == 0)
+                        continue;
+                base = &chain->links[chain->count - 1];
+                name = operation_file(base->operation, MANIFEST_FILE);
+                file = name ? set_find_file(set_record_of(base->set), name) : NULL;
+                if (!file)
+                        return name ? -EBADMSG : -ENOMEM;
+                r = manifest_put_base(merge->manifest, i, &base->set->id, base->operation,
+                                      base->component, file->digest);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int write_manifest(struct merge *merge) {
+        struct operation *op = merge->op;
+        _cleanup_free_ char *name = operation_file(op->number, MANIFEST_FILE);
+        uint8_t digest[DIGEST_SIZE];
+        uint64_t stored = 0;
+        int fd = openat(op->fd, MANIFEST_FILE, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+                        0600);
+        int r = fd < 0 ? -errno : !name ? -ENOMEM : 0;
+
+        if (r < 0) {
+                closep(&fd);
+                return r;
+        }
+        r = manifest_writer_new(fd, &merge->manifest);
+        if (r >= 0)
+                r = put_bases(merge);
+        for (size_t i = 0; i < op_info(op)->components_count && r >= 0; i++) {
+                merge->component = (uint32_t)i;
+                r = merge_component(merge);
+        }
+        if (r >= 0)
+                r = manifest_finish(merge->manifest, digest, &stored);
+        return r < 0 ? r : set_add_file(op->set->record, name, stored, digest);
+}
+
+int merge_runs(struct operation *op, struct vss_error *reterr) {
+        struct merge merge = { .op = op, .reterr = reterr };
+        int r = open_inputs(&merge);
+
+        if (r >= 0)
+                r = write_manifest(&merge);
+        manifest_writer_free(merge.manifest);
+        view_close(merge.base);
+        for (size_t i = 0; i < op->runs_count && merge.inputs; i++)
+                manifest_reader_free(merge.inputs[i].reader);
+        free(merge.inputs);
+        for (size_t i = 0; i < op->runs_count && r >= 0; i++)
+                if (unlinkat(op->fd, op->runs[i].name, 0) < 0)
+                        r = -errno;
+        return r;
+}

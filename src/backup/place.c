@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * place.c - where restored things go: from the destination's root one name at a time, by
+ * descriptors, never through a link (SEC-61).
+ *
+ * Entries come in path order, so the directories above the current one form a stack. A directory
+ * gets its stored owner, mode and times when the walk leaves it. Of deep trees only the innermost
+ * descriptors stay open.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "backup/restoring.h"
+#include "base/array.h"
+#include "base/cleanup.h"
+#include "base/file.h"
+
+#define OPEN_LEVELS 100
+
+/* ---- roots ---- */
+
+static int open_root(struct places *places, const char *path, bool make, struct vss_error *reterr) {
+        struct place_root *root = &places->roots[places->roots_count];
+        int r = make ? mkdir_parents(path, 0755) : 0;
+
+        root->path = strdup(path);
+        root->fd = r < 0 ? -1 : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (r >= 0 && root->fd < 0)
+                r = -errno;
+        places->roots_count++;
+        if (!root->path)
+                return vss_fail(reterr, -ENOMEM, "out of memory");
+        if (r < 0 && r != -ENOENT)
+                return vss_fail(reterr, r, "cannot open the destination '%s': %s", path,
+                                strerror(-r));
+        return 0;
+}
+
+int places_init(struct places *places, const struct restore_request *request,
+                struct vss_error *reterr) {
+        size_t trusted = request->into ? 0 : request->trusted_roots_count;
+        int r;
+
+        *places = (struct places){ .request = request };
+        places->roots = calloc(trusted + 1, sizeof(*places->roots));
+        if (!places->roots)
+                return vss_fail(reterr, -ENOMEM, "out of memory");
+        r = open_root(places, request->into ? request->into : "/", request->into != NULL, reterr);
+        for (size_t i = 0; i < trusted && r >= 0; i++)
+                r = open_root(places, request->trusted_roots[i], false, reterr);
+        if (r >= 0 && places->roots[0].fd < 0)
+                r = vss_fail(reterr, -ENOENT, "cannot open the destination '%s'",
+                             places->roots[0].path);
+        return r;
+}
+
+static void level_done(struct place_level *level) {
+        closep(&level->fd);
+        attributes_done(&level->attributes);
+        if (level->has_record)
+                free(level->record.path);
+        free(level->path);
+}
+
+void places_done(struct places *places) {
+        for (size_t i = 0; i < places->levels_count; i++)
+                level_done(&places->levels[i]);
+        for (size_t i = 0; i < places->context_count; i++)
+                level_done(&places->context[i]);
+        for (size_t i = 0; i < places->roots_count; i++) {
+                closep(&places->roots[i].fd);
+                free(places->roots[i].path);
+        }
+        for (size_t i = 0; i < places->syncs_count; i++)
+                closep(&places->syncs[i].fd);
+        free(places->roots);
+        free(places->levels);
+        free(places->context);
+        free(places->syncs);
+}
+
+/* ---- mapping ---- */
+
+static const char *rest_below(const char *path, const char *ancestor) {
+        const char *rest = path + (strcmp(ancestor, "/") == 0 ? 0 : strlen(ancestor));
+
+        return *rest == '/' ? rest + 1 : rest;
+}
+
+/* mappings change the beginning of a path only; the longest one counts */
+static char *apply_mappings(const struct restore_request *request, const char *path) {
+        const struct restore_mapping *best = NULL;
+
+        for (size_t i = 0; i < request->mappings_count; i++) {
+                const struct restore_mapping *mapping = &request->mappings[i];
+
+                if (path_is_below(path, mapping->from) &&
+                    (!best || strlen(mapping->from) > strlen(best->from)))
+                        best = mapping;
+        }
+        if (!best)
+                return strdup(path);
+        path = rest_below(path, best->from);
+        return *path ? path_join(best->to, path) : strdup(best->to);
+}
+
+int places_map(struct places *places, const char *path, struct spot *ret,
+               struct vss_error *reterr) {
+        _cleanup_free_ char *mapped = apply_mappings(places->request, path);
+        const char *slash;
+        size_t root = 0;
+
+        *ret = (struct spot){ .fd = -1 };
+        if (!mapped)
+                return vss_fail(reterr, -ENOMEM, "out of memory");
+        for (size_t i = 1; i < places->roots_count; i++)
+                if (path_is_below(mapped, places->roots[i].path) && places->roots[i].fd >= 0 &&
+                    strlen(places->roots[i].path) > strlen(places->roots[root].path))
+                        root = i;
+        ret->root = root;
+        if (root > 0) {
+                ret->full = take(mapped);
+                ret->path = rest_below(ret->full, places->roots[root].path);
+        } else {
+                ret->full = mapped[1] ? path_join(places->roots[0].path, mapped + 1)
+                                      : strdup(places->roots[0].path);
+                ret->path = ret->full ? rest_below(ret->full, places->roots[0].path) : NULL;
+        }
+        if (!ret->full)
+                return vss_fail(reterr, -ENOMEM, "out of memory");
+        slash = strrchr(ret->path, '/');
+        ret->name = slash ? slash + 1 : ret->path;
+        return 0;
+}
+
+void spot_done(struct spot *spot) {
+        free(spot->full);
+        *spot = (struct spot){ .fd = -1 };
+}
+
+/* ---- levels ---- */
+
+static int remember_sync(struct places *places, const struct stat *st, int fd) {
+        for (size_t i = 0; i < places->syncs_count; i++)
+                if (places->syncs[i].device == st->st_dev)
+                        return 0;
+        if (ARRAY_RESERVE(&places->syncs, places->syncs_count, &places->syncs_capacity) < 0)
+                return -ENOMEM;
+        places->syncs[places->syncs_count] =
+                (struct place_sync){ st->st_dev, fcntl(fd, F_DUPFD_CLOEXEC, 3) };
+        if (places->syncs[places->syncs_count].fd < 0)
+                return -errno;
+        places->syncs_count++;
+        return 0;
+}
+
+static int push_level(struct places *places, int *take_fd_from, const char *path, size_t size,
+                      bool created) {
+        struct place_level *level;
+        struct stat st;
+        int r;
+
+        if (fstat(*take_fd_from, &st) < 0)
+                return -errno;
+        r = remember_sync(places, &st, *take_fd_from);
+        if (r >= 0)
+                r = ARRAY_RESERVE(&places->levels, places->levels_count, &places->levels_capacity);
+        if (r < 0)
+                return r;
+        level = &places->levels[places->levels_count];
+        *level = (struct place_level){ .path = strndup(path, size),
+                                       .fd = take_fd(take_fd_from),
+                                       .device = st.st_dev,
+                                       .inode = st.st_ino,
+                                       .created = created };
+        places->levels_count++;
+        if (!level->path)
+                return -ENOMEM;
+        level->has_default_acl = fgetxattr(level->fd, "system.posix_acl_default", NULL, 0) > 0;
+        if (places->levels_count > OPEN_LEVELS) {
+                closep(&places->levels[places->levels_count - 1 - OPEN_LEVELS].fd);
+                places->levels[places->levels_count - 1 - OPEN_LEVELS].fd = -1;
+        }
+        return 0;
+}
+
+/* the directory above again, if its descriptor was closed: through "..", and only if it is it */
+static int reopen_above(struct place_level *level, struct place_level *above) {
+        struct stat st;
+
+        if (above->fd >= 0)
+                return 0;
+        above->fd = openat(level->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (above->fd < 0 || fstat(above->fd, &st) < 0)
+                return -errno;
+        return st.st_dev == above->device && st.st_ino == above->inode ? 0 : -ESTALE;
+}
+
+static int pop_level(struct places *places, struct vss_error *reterr) {
+        struct place_level *level = &places->levels[places->levels_count - 1];
+        struct place_level *above = places->levels_count > 1 ? level - 1 : NULL;
+        int r = above ? reopen_above(level, above) : 0;
+
+        if (r < 0)
+                r = vss_fail(reterr, r, "the directory above '%s' was moved during the restore",
+                             level->path);
+        if (r >= 0 && level->has_record)
+                r = attributes_apply(level->fd, &level->record, &level->attributes,
+                                     level->created && above && above->has_default_acl, reterr);
+        level_done(level);
+        places->levels_count--;
+        return r;
+}
+
+static struct place_level *top(struct places *places) {
+        return &places->levels[places->levels_count - 1];
+}
+
+/* leave directories that are not above @path (of @size bytes) */
+static int pop_to(struct places *places, size_t root, const char *path, size_t size,
+                  struct vss_error *reterr) {
+        int first = 0;
+
+        while (places->levels_count > 0) {
+                const char *have = top(places)->path;
+                size_t n = strlen(have);
+                int r;
+
+                if (places->current == root && n <= size && strncmp(have, path, n) == 0 &&
+                    (n == 0 || n == size || path[n] == '/'))
+                        break;
+                r = pop_level(places, reterr);
+                if (r < 0 && first == 0)
+                        first = r;
+        }
+        return first;
+}
+
+static int push_root(struct places *places, size_t root) {
+        _cleanup_close_ int fd = fcntl(places->roots[root].fd, F_DUPFD_CLOEXEC, 3);
+
+        if (fd < 0)
+                return -errno;
+        places->current = root;
+        return push_level(places, &fd, "", 0, false);
+}
+
+static const struct place_level *find_context(const struct places *places, const char *path,
+                                              size_t size) {
+        for (size_t i = 0; i < places->context_count; i++)
+                if (strlen(places->context[i].path) == size &&
+                    strncmp(places->context[i].path, path, size) == 0)
+                        return &places->context[i];
+        return NULL;
+}
+
+static int copy_record(struct place_level *level, const struct record *record,
+                       struct attributes *take_attributes) {
+        char *path = strdup(record->path);
+
+        if (!path)
+                return -ENOMEM;
+        if (level->has_record)
+                free(level->record.path);
+        level->record = *record;
+        level->record.path = path;
+        level->has_record = true;
+        attributes_done(&level->attributes);
+        level->attributes = *take_attributes;
+        *take_attributes = (struct attributes){ 0 };
+        return 0;
+}
+
+int places_add_context(struct places *places, const struct spot *spot, const struct record *record,
+                       struct attributes *take_attributes) {
+        struct place_level *context;
+
+        /* siblings that were passed are not needed any more */
+        while (places->context_count > 0) {
+                const char *have = places->context[places->context_count - 1].path;
+                size_t n = strlen(have);
+
+                if (strncmp(spot->path, have, n) == 0 && (n == 0 || spot->path[n] == '/'))
+                        break;
+                level_done(&places->context[--places->context_count]);
+        }
+        if (ARRAY_RESERVE(&places->context, places->context_count, &places->context_capacity) < 0)
+                return -ENOMEM;
+        context = &places->context[places->context_count];
+        *context = (struct place_level){ .fd = -1, .path = strdup(spot->path) };
+        places->context_count++;
+        return context->path ? copy_record(context, record, take_attributes) : -ENOMEM;
+}
+
+/* a directory made on the way gets what the backup knows of it */
+static int use_context(struct places *places) {
+        struct place_level *level = top(places);
+        const struct place_level *context = find_context(places, level->path, strlen(level->path));
+        struct attributes attributes = { 0 };
+        int r = 0;
+
+        if (!context || level->has_record)
+                return 0;
+        for (size_t i = 0; i < context->attributes.count && r >= 0; i++) {
+                const struct attribute *from = &context->attributes.items[i];
+                struct attribute *to;
+
+                r = ARRAY_RESERVE(&attributes.items, attributes.count, &attributes.capacity);
+                if (r < 0)
+                        break;
+                to = &attributes.items[attributes.count++];
+                *to = (struct attribute){ strdup(from->name), malloc(from->size + 1), from->size };
+                if (!to->name || !to->value)
+                        r = -ENOMEM;
+                else
+                        memcpy(to->value, from->value, from->size);
+        }
+        if (r >= 0)
+                r = copy_record(level, &context->record, &attributes);
+        attributes_done(&attributes);
+        return r;
+}
+
+/* SEC-63: what everybody may write in, and does not protect by the sticky bit, is not trusted */
+static int check_writable(const struct place_level *level, uint32_t owner) {
+        struct stat st;
+
+        if (level->created || level->path[0] == '\0' || geteuid() != 0)
+                return 0;
+        if (fstat(level->fd, &st) < 0)
+                return -errno;
+        if (st.st_mode & S_IWOTH && !(st.st_mode & S_ISVTX) && st.st_uid != owner)
+                return -EPERM;
+        return 0;
+}
+
+static int open_child(struct places *places, const char *name, bool create, bool replace,
+                      bool *ret_created) {
+        int at = top(places)->fd, fd;
+
+        *ret_created = false;
+        fd = open_beneath(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, false);
+        if (fd >= 0 || !create)
+                return fd;
+        /* something else is in the way: only a restore that replaces takes it away */
+        if ((fd == -ENOTDIR || fd == -ELOOP) && replace) {
+                if (unlinkat(at, name, 0) < 0)
+                        return -errno;
+                fd = -ENOENT;
+        }
+        if (fd != -ENOENT)
+                return fd;
+        if (mkdirat(at, name, 0700) < 0)
+                return -errno;
+        *ret_created = true;
+        return open_beneath(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, false);
+}
+
+static int enter_failed(const struct spot *spot, const char *path, size_t size, int r,
+                        struct vss_error *reterr) {
+        return vss_fail(reterr, r, "'%s' cannot be reached: the directory '%.*s' %s", spot->full,
+                        (int)size, path,
+                        r == -ENOTDIR || r == -ELOOP
+                                ? "is a link or something else; it is not followed"
+                        : r == -EPERM ? "may be written by everybody, or forbids it"
+                                      : strerror(-r));
+}
+
+/* descend from the innermost level to the directory @path of @size bytes */
+static int descend(struct places *places, const struct spot *spot, const char *path, size_t size,
+                   uint32_t owner, bool create, bool replace_last, struct vss_error *reterr) {
+        size_t done = strlen(top(places)->path);
+
+        while (done < size) {
+                size_t start = done + (done > 0), end = start;
+                _cleanup_free_ char *name = NULL;
+                _cleanup_close_ int fd = -1;
+                bool created;
+                int r = check_writable(top(places), owner);
+
+                while (end < size && path[end] != '/')
+                        end++;
+                name = strndup(path + start, end - start);
+                if (!name)
+                        return vss_fail(reterr, -ENOMEM, "out of memory");
+                if (r >= 0)
+                        r = fd = open_child(places, name, create, replace_last && end == size,
+                                            &created);
+                if (r >= 0)
+                        r = push_level(places, &fd, path, end, created);
+                if (r >= 0 && created)
+                        r = use_context(places);
+                if (r < 0)
+                        return enter_failed(spot, path, end, r, reterr);
+                done = end;
+        }
+        return 0;
+}
+
+static int go_to(struct places *places, const struct spot *spot, size_t size, uint32_t owner,
+                 bool create, bool replace_last, struct vss_error *reterr) {
+        int r = pop_to(places, spot->root, spot->path, size, reterr);
+
+        if (places->levels_count == 0) {
+                int pushed = push_root(places, spot->root);
+
+                if (pushed < 0)
+                        return vss_fail(reterr, pushed, "cannot use the destination '%s': %s",
+                                        places->roots[spot->root].path, strerror(-pushed));
+        }
+        if (r < 0)
+                return r;
+        return descend(places, spot, spot->path, size, owner, create, replace_last, reterr);
+}
+
+int places_enter(struct places *places, struct spot *spot, uint32_t owner, bool create,
+                 struct vss_error *reterr) {
+        size_t size = spot->name > spot->path ? (size_t)(spot->name - spot->path) - 1 : 0;
+        int r = go_to(places, spot, size, owner, create, false, reterr);
+
+        if (r >= 0 && check_writable(top(places), owner) < 0)
+                r = enter_failed(spot, spot->path, size, -EPERM, reterr);
+        spot->fd = r < 0 ? -1 : top(places)->fd;
+        return r;
+}
+
+int places_directory(struct places *places, struct spot *spot, const struct record *record,
+                     struct attributes *take_attributes, struct vss_error *reterr) {
+        bool replace = places->request->existing == RESTORE_REPLACE;
+        struct place_level *level;
+        int r = go_to(places, spot, strlen(spot->path), record->uid, true, replace, reterr);
+
+        if (r < 0)
+                return r;
+        level = top(places);
+        /* RESTORE_KEEP leaves a directory that was there as it is */
+        if (!level->created && !replace)
+                return 0;
+        r = copy_record(level, record, take_attributes);
+        return r < 0 ? vss_fail(reterr, r, "out of memory") : 0;
+}
+
+int places_open(struct places *places, size_t root, const char *path) {
+        int fd = fcntl(places->roots[root].fd, F_DUPFD_CLOEXEC, 3);
+
+        while (*path && fd >= 0) {
+                size_t n = strcspn(path, "/");
+                _cleanup_free_ char *name = strndup(path, n);
+                int next = name ? open_beneath(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, false)
+                                : -ENOMEM;
+
+                close(fd);
+                fd = next;
+                path += n + (path[n] == '/');
+        }
+        return fd;
+}
+
+int places_finish(struct places *places, struct vss_error *reterr) {
+        int first = 0;
+
+        while (places->levels_count > 0) {
+                int r = pop_level(places, first == 0 ? reterr : NULL);
+
+                if (r < 0 && first == 0)
+                        first = r;
+        }
+        for (size_t i = 0; i < places->syncs_count; i++)
+                if (syncfs(places->syncs[i].fd) < 0 && first == 0)
+                        first = vss_fail(reterr, -errno, "the destination cannot be synced: %s",
+                                         strerror(errno));
+        return first;
+}

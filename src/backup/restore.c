@@ -1,0 +1,659 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * restore.c - files back, one after the other in path order.
+ *
+ * A file is made whole beside its place, under a name of chance, readable by nobody else, and
+ * then renamed: a reader sees the old one or the new one (SEC-64). Only ranges on top of a file
+ * that is in place are written into it, after the archive was checked, and into a clone where the
+ * file system can make one. A failed file is reported and the rest goes on.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "backup/restoring.h"
+#include "base/array.h"
+#include "base/cleanup.h"
+#include "base/file.h"
+
+#define PROGRESS_STEP 64
+
+/* struct linked - the first restored name of a file with several */
+struct linked {
+        size_t link; /* in the chain */
+        uint64_t offset; /* of its member */
+        dev_t device;
+        ino_t inode;
+        size_t root;
+        char *path; /* below the root; NULL: empty slot */
+};
+
+struct restore {
+        struct store *store;
+        const struct restore_request *request;
+        const struct engine_watch *watch;
+        struct chain chain; /* the request's, or only its last link; links are borrowed */
+        struct members members;
+        struct places places;
+        struct linked *linked;
+        size_t linked_count, linked_size;
+        struct restore_summary summary;
+        uint32_t component;
+        int first; /* code of the first failure */
+};
+
+/* ---- hard links ---- */
+
+static size_t linked_slot(const struct restore *restore, size_t link, uint64_t offset) {
+        uint64_t h = (offset + link * 0x1000003) * UINT64_C(0x9E3779B97F4A7C15);
+
+        return (size_t)(h ^ h >> 31) & (restore->linked_size - 1);
+}
+
+static struct linked *linked_find(struct restore *restore, const struct view_part *part) {
+        if (restore->linked_size == 0)
+                return NULL;
+        for (size_t i = linked_slot(restore, part->link, part->record->offset);;
+             i = (i + 1) & (restore->linked_size - 1)) {
+                struct linked *slot = &restore->linked[i];
+
+                if (!slot->path)
+                        return NULL;
+                if (slot->link == part->link && slot->offset == part->record->offset)
+                        return slot;
+        }
+}
+
+static void linked_insert(struct restore *restore, const struct linked *linked) {
+        size_t i = linked_slot(restore, linked->link, linked->offset);
+
+        while (restore->linked[i].path)
+                i = (i + 1) & (restore->linked_size - 1);
+        restore->linked[i] = *linked;
+}
+
+static int linked_grow(struct restore *restore) {
+        struct linked *old = restore->linked;
+        size_t size = restore->linked_size;
+
+        restore->linked = calloc(size ? size * 2 : 64, sizeof(*restore->linked));
+        if (!restore->linked) {
+                restore->linked = old;
+                return -ENOMEM;
+        }
+        restore->linked_size = size ? size * 2 : 64;
+        for (size_t i = 0; i < size; i++)
+                if (old[i].path)
+                        linked_insert(restore, &old[i]);
+        free(old);
+        return 0;
+}
+
+static int linked_add(struct restore *restore, const struct view_part *part,
+                      const struct spot *spot, int fd) {
+        struct linked linked = { .link = part->link,
+                                 .offset = part->record->offset,
+                                 .root = spot->root };
+        struct stat st;
+
+        if (part->record->links < 2 || fstat(fd, &st) < 0)
+                return 0;
+        linked.device = st.st_dev;
+        linked.inode = st.st_ino;
+        if (restore->linked_count * 4 >= restore->linked_size * 3 && linked_grow(restore) < 0)
+                return -ENOMEM;
+        linked.path = strdup(spot->path);
+        if (!linked.path)
+                return -ENOMEM;
+        linked_insert(restore, &linked);
+        restore->linked_count++;
+        return 0;
+}
+
+/* ---- one file ---- */
+
+/* a name of chance in the directory of the spot */
+static int beside(char buffer[32]) {
+        uint64_t chance;
+
+        if (getrandom(&chance, sizeof(chance), 0) != (ssize_t)sizeof(chance))
+                return -EIO;
+        snprintf(buffer, 32, ".vss-%016llx", (unsigned long long)chance);
+        return 0;
+}
+
+static int cannot_place(const struct spot *spot, int r, struct vss_error *reterr) {
+        return vss_fail(reterr, r, "'%s' cannot be put in place: %s", spot->full,
+                        r == -EISDIR   ? "a directory that is not empty is in the way"
+                        : r == -EEXIST ? "something is there already"
+                                       : strerror(-r));
+}
+
+/* 1: something is there and stays; the caller reports it as kept */
+static int look_first(const struct restore *restore, const struct spot *spot,
+                      struct vss_error *reterr) {
+        if (restore->request->existing == RESTORE_REPLACE)
+                return 0;
+        if (faccessat(spot->fd, spot->name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+                return errno == ENOENT ? 0 : cannot_place(spot, -errno, reterr);
+        return restore->request->existing == RESTORE_KEEP ? 1 : cannot_place(spot, -EEXIST, reterr);
+}
+
+/* @name, complete, becomes the spot's; @fd is synced first if a file is replaced */
+static int rename_in(const struct restore *restore, const struct spot *spot, const char *name,
+                     int fd, struct vss_error *reterr) {
+        bool replace = restore->request->existing == RESTORE_REPLACE;
+
+        if (renameat2(spot->fd, name, spot->fd, spot->name, RENAME_NOREPLACE) >= 0)
+                return 0;
+        if (errno != EEXIST || !replace)
+                return cannot_place(spot, -errno, reterr);
+        if (fd >= 0 && fdatasync(fd) < 0)
+                return cannot_place(spot, -errno, reterr);
+        if (renameat(spot->fd, name, spot->fd, spot->name) >= 0)
+                return 0;
+        if (errno == EISDIR && unlinkat(spot->fd, spot->name, AT_REMOVEDIR) >= 0 &&
+            renameat(spot->fd, name, spot->fd, spot->name) >= 0)
+                return 0;
+        return cannot_place(spot, errno == ENOTEMPTY ? -EISDIR : -errno, reterr);
+}
+
+static bool inherits_acl(const struct restore *restore) {
+        return restore->places.levels[restore->places.levels_count - 1].has_default_acl;
+}
+
+static int fill_file(struct restore *restore, const struct view_item *item, int fd,
+                     struct vss_error *reterr) {
+        const struct view_part *newest = &item->parts[0];
+        struct attributes attributes = { 0 };
+        int r = members_attributes(&restore->members, newest, &attributes, reterr);
+
+        if (r >= 0)
+                r = members_content(&restore->members, item, fd, reterr);
+        if (r >= 0)
+                r = attributes_apply(fd, newest->record, &attributes, inherits_acl(restore),
+                                     reterr);
+        attributes_done(&attributes);
+        return r;
+}
+
+static int place_file(struct restore *restore, const struct view_item *item,
+                      const struct spot *spot, struct vss_error *reterr) {
+        _cleanup_close_ int fd = -1;
+        char name[32];
+        int r = beside(name);
+
+        if (r >= 0)
+                fd = openat(spot->fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                            0600);
+        if (fd < 0)
+                return cannot_place(spot, r < 0 ? r : -errno, reterr);
+        r = fill_file(restore, item, fd, reterr);
+        if (r >= 0)
+                r = rename_in(restore, spot, name, fd, reterr);
+        if (r < 0) {
+                (void)unlinkat(spot->fd, name, 0);
+                return r;
+        }
+        r = linked_add(restore, &item->parts[0], spot, fd);
+        return r < 0 ? vss_fail(reterr, r, "out of memory") : 0;
+}
+
+static int make_special(const struct record *record, const struct spot *spot, const char *name) {
+        unsigned device_major = 0, device_minor = 0;
+        dev_t device;
+        int r;
+
+        if (record->kind == ENTRY_SYMLINK)
+                r = symlinkat(record->extra, spot->fd, name);
+        else if (record->kind == ENTRY_FIFO)
+                r = mkfifoat(spot->fd, name, 0600);
+        else {
+                if (sscanf(record->extra, "%u:%u", &device_major, &device_minor) != 2)
+                        return -EBADMSG;
+                device = makedev(device_major, device_minor);
+                r = mknodat(spot->fd, name, (record->kind == ENTRY_CHAR ? S_IFCHR : S_IFBLK) | 0600,
+                            device);
+        }
+        return r < 0 ? -errno : 0;
+}
+
+static int place_special(struct restore *restore, const struct view_item *item,
+                         const struct spot *spot, struct vss_error *reterr) {
+        const struct record *record = item->parts[0].record;
+        struct attributes attributes = { 0 };
+        _cleanup_close_ int fd = -1;
+        char name[32];
+        int r = beside(name);
+
+        if (r >= 0)
+                r = make_special(record, spot, name);
+        if (r < 0)
+                return cannot_place(spot, r, reterr);
+        fd = openat(spot->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        r = fd < 0 ? cannot_place(spot, -errno, reterr)
+                   : members_attributes(&restore->members, &item->parts[0], &attributes, reterr);
+        if (r >= 0)
+                r = attributes_apply(fd, record, &attributes, false, reterr);
+        attributes_done(&attributes);
+        if (r >= 0)
+                r = rename_in(restore, spot, name, -1, reterr);
+        if (r < 0) {
+                (void)unlinkat(spot->fd, name, 0);
+                return r;
+        }
+        r = linked_add(restore, &item->parts[0], spot, fd);
+        return r < 0 ? vss_fail(reterr, r, "out of memory") : 0;
+}
+
+/* another name of something restored before: 0 done, 1 it cannot be linked, make it anew */
+static int place_link(struct restore *restore, const struct linked *linked, const struct spot *spot,
+                      struct vss_error *reterr) {
+        const char *slash = strrchr(linked->path, '/');
+        _cleanup_free_ char *folder =
+                slash ? strndup(linked->path, (size_t)(slash - linked->path)) : strdup("");
+        const char *first = slash ? slash + 1 : linked->path;
+        _cleanup_close_ int fd = -1;
+        char name[32];
+        struct stat st;
+        int r = beside(name);
+
+        if (!folder || r < 0)
+                return cannot_place(spot, r < 0 ? r : -ENOMEM, reterr);
+        fd = places_open(&restore->places, linked->root, folder);
+        if (fd < 0 || linkat(fd, first, spot->fd, name, 0) < 0)
+                return 1;
+        if (fstatat(spot->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_dev != linked->device ||
+            st.st_ino != linked->inode) {
+                (void)unlinkat(spot->fd, name, 0);
+                return 1;
+        }
+        r = rename_in(restore, spot, name, -1, reterr);
+        /* a rename onto another name of the same file does nothing at all */
+        (void)unlinkat(spot->fd, name, 0);
+        return r;
+}
+
+/* ---- ranges on top of what is in place (I-133) ---- */
+
+static int ranges_begin_at_zero(const struct record *record) {
+        return strncmp(record->extra, "0:", 2) == 0;
+}
+
+/* the file in place, checked (SEC-64), or a new one */
+static int open_in_place(const struct spot *spot, const struct record *record,
+                         struct vss_error *reterr) {
+        int fd = open_beneath(spot->fd, spot->name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY,
+                              false);
+        struct stat st;
+
+        if (fd == -ENOENT) {
+                if (!ranges_begin_at_zero(record))
+                        return vss_fail(reterr, -ENOENT,
+                                        "'%s' is missing: the image holds only ranges of it, "
+                                        "restore its base first",
+                                        spot->full);
+                fd = openat(spot->fd, spot->name,
+                            O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+                return fd < 0 ? cannot_place(spot, -errno, reterr) : fd;
+        }
+        if (fd < 0)
+                return cannot_place(spot, fd, reterr);
+        if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || (st.st_nlink > 1 && record->links < 2)) {
+                close(fd);
+                return vss_fail(reterr, -EMLINK,
+                                "'%s' is no regular file, or has other names that the backup does "
+                                "not know; it is not written into",
+                                spot->full);
+        }
+        return fd;
+}
+
+static int patch_and_apply(struct restore *restore, const struct view_part *part, int fd,
+                           struct vss_error *reterr) {
+        struct attributes attributes = { 0 };
+        int r = members_attributes(&restore->members, part, &attributes, reterr);
+
+        if (r >= 0)
+                r = members_patch(&restore->members, part, fd, reterr);
+        if (r >= 0)
+                r = attributes_apply(fd, part->record, &attributes, false, reterr);
+        attributes_done(&attributes);
+        return r;
+}
+
+static int place_ranges(struct restore *restore, const struct view_part *part,
+                        const struct spot *spot, struct vss_error *reterr) {
+        _cleanup_close_ int fd = open_in_place(spot, part->record, reterr), clone = -1;
+        char name[32];
+        int r;
+
+        if (fd < 0)
+                return fd;
+        if (beside(name) >= 0)
+                clone = openat(spot->fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                               0600);
+        if (clone >= 0 && (part->record->links > 1 || ioctl(clone, FICLONE, fd) < 0)) {
+                (void)unlinkat(spot->fd, name, 0);
+                closep(&clone);
+                clone = -1;
+        }
+        r = patch_and_apply(restore, part, clone >= 0 ? clone : fd, reterr);
+        if (clone < 0)
+                return r < 0 || fdatasync(fd) >= 0 ? r : cannot_place(spot, -errno, reterr);
+        if (r >= 0 && (fdatasync(clone) < 0 || renameat(spot->fd, name, spot->fd, spot->name) < 0))
+                r = cannot_place(spot, -errno, reterr);
+        if (r < 0)
+                (void)unlinkat(spot->fd, name, 0);
+        return r;
+}
+
+/* ---- entries ---- */
+
+static void report(struct restore *restore, const struct view_item *item, const char *placed,
+                   enum restore_outcome outcome, int code, const char *words) {
+        const struct restore_request *request = restore->request;
+        const struct view_part *part = &item->parts[0];
+        struct byte_range *ranges = NULL;
+        struct entry entry;
+
+        if (outcome == RESTORE_PLACED)
+                restore->summary.placed++;
+        else if (outcome == RESTORE_KEPT)
+                restore->summary.kept++;
+        else
+                restore->summary.failed++;
+        if (outcome == RESTORE_FAILED && restore->first >= 0)
+                restore->first = code;
+        if (outcome == RESTORE_FAILED && restore->watch && restore->watch->trouble)
+                restore->watch->trouble(restore->watch->userdata, restore->component, item->path,
+                                        code, words);
+        if (request->result &&
+            record_to_entry(part->record, &restore->chain.links[part->link], &entry, &ranges) >= 0)
+                request->result(request->userdata, &entry, placed, outcome, code, words);
+        free(ranges);
+}
+
+static int place_leaf(struct restore *restore, const struct view_item *item, struct spot *spot,
+                      struct vss_error *reterr) {
+        const struct view_part *part = &item->parts[0];
+        bool patch = restore->request->last_link_only &&
+                     item->parts[item->parts_count - 1].record->archive == ARCHIVE_RANGES;
+        struct linked *linked;
+        int r = places_enter(&restore->places, spot, part->record->uid, true, reterr);
+
+        if (r >= 0 && !patch)
+                r = look_first(restore, spot, reterr);
+        if (r != 0)
+                return r;
+        if (patch)
+                return place_ranges(restore, part, spot, reterr);
+        linked = item->parts_count == 1 && part->record->links > 1 ? linked_find(restore, part)
+                                                                   : NULL;
+        r = linked ? place_link(restore, linked, spot, reterr) : 1;
+        if (r != 1)
+                return r;
+        restore->summary.bytes += part->record->size;
+        if (part->record->kind == ENTRY_FILE)
+                return place_file(restore, item, spot, reterr);
+        return place_special(restore, item, spot, reterr);
+}
+
+static int place_directory(struct restore *restore, const struct view_item *item, struct spot *spot,
+                           struct vss_error *reterr) {
+        struct attributes attributes = { 0 };
+        int r = members_attributes(&restore->members, &item->parts[0], &attributes, reterr);
+
+        if (r >= 0)
+                r = places_directory(&restore->places, spot, item->parts[0].record, &attributes,
+                                     reterr);
+        attributes_done(&attributes);
+        return r;
+}
+
+static int place_item(struct restore *restore, const struct view_item *item) {
+        _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
+        char kind = item->parts[0].record->kind;
+        struct spot spot;
+        int r = places_map(&restore->places, item->path, &spot, &error);
+
+        if (r < 0)
+                return r;
+        if (kind == ENTRY_SOCKET) {
+                report(restore, item, spot.full, RESTORE_KEPT, 0,
+                       "a socket is made by the program that listens on it");
+                spot_done(&spot);
+                return 0;
+        }
+        r = kind == ENTRY_DIRECTORY ? place_directory(restore, item, &spot, &error)
+                                    : place_leaf(restore, item, &spot, &error);
+        report(restore, item, spot.full,
+               r < 0   ? RESTORE_FAILED
+               : r > 0 ? RESTORE_KEPT
+                       : RESTORE_PLACED,
+               r < 0 ? r : 0, r < 0 ? vss_error_message(&error) : NULL);
+        spot_done(&spot);
+        return r == -ENOMEM ? r : 0;
+}
+
+/* ---- selection ---- */
+
+static bool is_selected(const struct restore_request *request, const char *path) {
+        for (size_t i = 0; i < request->paths_count; i++)
+                if (path_is_below(path, request->paths[i]))
+                        return true;
+        return request->paths == NULL;
+}
+
+static bool is_wanted(const struct restore *restore, const struct view_item *item) {
+        const struct restore_request *request = restore->request;
+        const struct view_part *part = &item->parts[0];
+        bool below = is_selected(request, item->path);
+        struct byte_range *ranges = NULL;
+        struct entry entry;
+
+        if (below && request->wanted &&
+            record_to_entry(part->record, &restore->chain.links[part->link], &entry, &ranges) >= 0)
+                below = request->wanted(request->userdata, &entry);
+        free(ranges);
+        return below;
+}
+
+static bool is_above_wanted(const struct restore_request *request, const char *path) {
+        for (size_t i = 0; i < request->paths_count; i++)
+                if (path_is_below(request->paths[i], path))
+                        return true;
+        return false;
+}
+
+/* directories above what is wanted: remembered, in case they have to be made */
+static int keep_context(struct restore *restore, const struct view_item *item) {
+        _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
+        struct attributes attributes = { 0 };
+        struct spot spot;
+        int r = places_map(&restore->places, item->path, &spot, &error);
+
+        if (r < 0)
+                return r;
+        /* damage there is told when the directory itself is restored; here the mode is enough */
+        if (members_attributes(&restore->members, &item->parts[0], &attributes, NULL) < 0)
+                attributes_done(&attributes);
+        r = places_add_context(&restore->places, &spot, item->parts[0].record, &attributes);
+        attributes_done(&attributes);
+        spot_done(&spot);
+        return r;
+}
+
+static int progress(struct restore *restore, const char *path, struct vss_error *reterr) {
+        uint64_t done = restore->summary.placed + restore->summary.kept + restore->summary.failed;
+        int r;
+
+        if (!restore->watch || !restore->watch->progress || done % PROGRESS_STEP != 0)
+                return 0;
+        r = restore->watch->progress(restore->watch->userdata, done, restore->summary.bytes, path);
+        return r < 0 ? vss_fail(reterr, r, "the restore was cancelled") : 0;
+}
+
+static int place_all(struct restore *restore, struct vss_error *reterr) {
+        bool own = component_is_own(&set_place_component(&restore->chain.links[0])->key);
+        const struct view_item *item;
+        struct view *view = NULL;
+        int r = view_open(restore->store, &restore->chain, NULL, &view, reterr);
+
+        while (r >= 0 && (r = view_next_item(view, &item, reterr)) > 0) {
+                if (item->gone && own)
+                        continue;
+                if (is_wanted(restore, item))
+                        r = place_item(restore, item);
+                else if (item->parts[0].record->kind == ENTRY_DIRECTORY &&
+                         is_above_wanted(restore->request, item->path))
+                        r = keep_context(restore, item);
+                if (r < 0)
+                        r = vss_fail(reterr, r, "out of memory");
+                else
+                        r = progress(restore, item->path, reterr);
+        }
+        view_close(view);
+        return r;
+}
+
+/* ---- deletions of one image ---- */
+
+static int remove_one(struct restore *restore, const struct record *record) {
+        _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
+        struct spot spot;
+        int r = places_map(&restore->places, record->path, &spot, &error);
+
+        if (r >= 0)
+                r = places_enter(&restore->places, &spot, 0, false, &error);
+        if (r == -ENOENT) {
+                spot_done(&spot);
+                return 0;
+        }
+        if (r >= 0 && record->kind == RECORD_GONE_TREE)
+                r = remove_tree(spot.fd, spot.name);
+        else if (r >= 0 && unlinkat(spot.fd, spot.name, 0) < 0 && errno != ENOENT)
+                r = errno == EISDIR && unlinkat(spot.fd, spot.name, AT_REMOVEDIR) >= 0 ? 0 : -errno;
+        if (r >= 0)
+                restore->summary.removed++;
+        else
+                restore->summary.failed++;
+        if (r < 0 && restore->first >= 0)
+                restore->first = r;
+        if (r < 0 && restore->watch && restore->watch->trouble)
+                restore->watch->trouble(restore->watch->userdata, restore->component, record->path,
+                                        r,
+                                        "it was deleted before the backup and cannot be removed");
+        spot_done(&spot);
+        return r == -ENOMEM ? r : 0;
+}
+
+static int remove_gone(struct restore *restore, struct vss_error *reterr) {
+        const struct set_place *place = &restore->chain.links[0];
+        _cleanup_free_ char *name = operation_file(place->operation, MANIFEST_FILE);
+        struct manifest_reader *reader = NULL;
+        const struct record *record;
+        int fd, r;
+
+        if (!name)
+                return vss_fail(reterr, -ENOMEM, "out of memory");
+        fd = store_open_file(restore->store, place->set, name, reterr);
+        if (fd < 0)
+                return fd;
+        r = manifest_reader_new(fd, name, &reader, reterr);
+        if (r >= 0)
+                r = manifest_seek(reader, place->component, "/", reterr);
+        while (r >= 0 && (r = manifest_next(reader, &record, reterr)) > 0 &&
+               record->component == place->component) {
+                if (record_is_entry(record) || !is_selected(restore->request, record->path))
+                        continue;
+                r = remove_one(restore, record);
+        }
+        manifest_reader_free(reader);
+        return r < 0 ? r : 0;
+}
+
+/* ---- the whole ---- */
+
+static void restore_done(struct restore *restore) {
+        for (size_t i = 0; i < restore->linked_size; i++)
+                free(restore->linked[i].path);
+        free(restore->linked);
+        places_done(&restore->places);
+        members_done(&restore->members);
+}
+
+static int restore_begin(struct restore *restore, struct store *store,
+                         const struct restore_request *request, struct vss_error *reterr) {
+        const struct chain *chain = request->chain;
+
+        *restore = (struct restore){ .store = store, .request = request, .chain = *chain };
+        if (request->last_link_only)
+                restore->chain =
+                        (struct chain){ .links = &chain->links[chain->count - 1], .count = 1 };
+        restore->component = chain->links[chain->count - 1].component;
+        if (members_init(&restore->members, store, &restore->chain) < 0)
+                return vss_fail(reterr, -ENOMEM, "out of memory");
+        return places_init(&restore->places, request, reterr);
+}
+
+int restore_run(struct store *store, const struct restore_request *request,
+                const struct engine_watch *watch, struct restore_summary *ret,
+                struct vss_error *reterr) {
+        _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
+        struct restore restore;
+        int finished, r = restore_begin(&restore, store, request, reterr);
+
+        restore.watch = watch;
+        if (r >= 0 && request->last_link_only && request->remove_gone)
+                r = remove_gone(&restore, reterr);
+        if (r >= 0)
+                r = place_all(&restore, reterr);
+        finished = places_finish(&restore.places, &error);
+        if (finished < 0) {
+                restore.summary.failed++;
+                if (watch && watch->trouble)
+                        watch->trouble(watch->userdata, restore.component, "", finished,
+                                       vss_error_message(&error));
+                if (restore.first >= 0)
+                        restore.first = finished;
+        }
+        *ret = restore.summary;
+        restore_done(&restore);
+        if (r < 0)
+                return r;
+        return restore.first < 0
+                       ? vss_fail(reterr, restore.first, "%llu of the files could not be restored",
+                                  (unsigned long long)ret->failed)
+                       : 0;
+}
+
+int restore_copy_out(struct store *store, const struct chain *chain, const char *path, int fd,
+                     struct vss_error *reterr) {
+        const struct view_item *item;
+        struct members members;
+        struct view *view = NULL;
+        int r = members_init(&members, store, chain);
+
+        if (r < 0)
+                return vss_fail(reterr, r, "out of memory");
+        r = view_open(store, chain, path, &view, reterr);
+        if (r >= 0)
+                r = view_next_item(view, &item, reterr);
+        if (r == 0 ||
+            (r > 0 && (strcmp(item->path, path) != 0 || item->parts[0].record->kind != ENTRY_FILE)))
+                r = vss_fail(reterr, VSS_E_OBJECT_NOT_FOUND, "the backup has no file '%s'", path);
+        if (r > 0)
+                r = members_content(&members, item, fd, reterr);
+        view_close(view);
+        members_done(&members);
+        return r < 0 ? r : 0;
+}

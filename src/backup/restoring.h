@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * restoring.h - a restore that runs, as the files that carry it out see it.
+ */
+#ifndef BACKUP_RESTORING_H
+#define BACKUP_RESTORING_H
+
+#include <sys/stat.h>
+
+#include "backup/internal.h"
+
+/* ---- content.c: members of a chain's archives ---- */
+
+struct member_reader {
+        struct archive_reader *reader;
+        size_t link;
+        bool ranges;
+        uint64_t used; /* for closing the one not used for longest */
+};
+
+/* few archives are open at a time, however long the chain */
+#define MEMBER_READERS 6
+
+struct members {
+        struct store *store;
+        const struct chain *chain;
+        struct member_reader readers[MEMBER_READERS];
+        uint64_t clock;
+        struct content_digest *digest;
+};
+
+int members_init(struct members *members, struct store *store, const struct chain *chain);
+void members_done(struct members *members);
+/* the attributes that the part's member bears; @ret is owned by the caller */
+int members_attributes(struct members *members, const struct view_part *part,
+                       struct attributes *ret, struct vss_error *reterr);
+/* the content of an item into @fd, an empty file, checked against the digests.
+ * E_INVALIDARG when there are only ranges and nothing below them */
+int members_content(struct members *members, const struct view_item *item, int fd,
+                    struct vss_error *reterr);
+/* what one part's member holds, read and compared with its digest; with VERIFY's words */
+int members_check(struct members *members, const struct view_part *part, struct vss_error *reterr);
+/* only the ranges of one part into a file that has the rest; checked before the first write */
+int members_patch(struct members *members, const struct view_part *part, int fd,
+                  struct vss_error *reterr);
+
+/* ---- place.c: directories of the destination ---- */
+
+struct place_level {
+        char *path; /* below the root, "" for the root itself */
+        int fd;
+        dev_t device;
+        ino_t inode;
+        bool created, has_record, has_default_acl;
+        /* what it gets when the last thing in it is placed */
+        struct record record;
+        struct attributes attributes;
+};
+
+struct place_root {
+        char *path; /* "/", the "into" folder, or a trusted root */
+        int fd;
+};
+
+struct places {
+        const struct restore_request *request;
+        struct place_root *roots;
+        size_t roots_count;
+        size_t current; /* root of the levels */
+        struct place_level *levels;
+        size_t levels_count, levels_capacity;
+        /* one descriptor on each file system written to, for syncfs() */
+        struct place_sync {
+                dev_t device;
+                int fd;
+        } * syncs;
+        size_t syncs_count, syncs_capacity;
+        /* stored records of directories above what is wanted: used when one has to be made */
+        struct place_level *context;
+        size_t context_count, context_capacity;
+};
+
+/* struct spot - where one thing goes */
+struct spot {
+        size_t root;
+        char *full; /* path by which it is reported; owned */
+        const char *path; /* the part below the root */
+        int fd; /* of the directory, lent */
+        const char *name; /* in it */
+};
+
+int places_init(struct places *places, const struct restore_request *request,
+                struct vss_error *reterr);
+/* places_done() - closes everything; without _finish() nothing more is set on directories */
+void places_done(struct places *places);
+/* give the directories that are still open their attributes, and sync */
+int places_finish(struct places *places, struct vss_error *reterr);
+/* where the original @path goes; only computes */
+int places_map(struct places *places, const char *path, struct spot *ret, struct vss_error *reterr);
+void spot_done(struct spot *spot);
+/* open (and make) the directories above the spot. @owner: SEC-63. Without @create: -ENOENT */
+int places_enter(struct places *places, struct spot *spot, uint32_t owner, bool create,
+                 struct vss_error *reterr);
+/* the directory of the spot itself, with its record; attributes are moved out of @take_attributes
+ */
+int places_directory(struct places *places, struct spot *spot, const struct record *record,
+                     struct attributes *take_attributes, struct vss_error *reterr);
+int places_add_context(struct places *places, const struct spot *spot, const struct record *record,
+                       struct attributes *take_attributes);
+/* a directory by its path below a root, by single steps; the caller closes it */
+int places_open(struct places *places, size_t root, const char *path);
+
+/* ---- attributes.c ---- */
+
+/* owner, attributes, mode, times in the order that keeps them, on the descriptor (SEC-65).
+ * @links: symbolic links, which are reached by an O_PATH descriptor and have no mode.
+ * @clear_acl: remove what the directory's default gave. Words name what could not be set */
+int attributes_apply(int fd, const struct record *record, const struct attributes *attributes,
+                     bool clear_acl, struct vss_error *reterr);
+
+#endif

@@ -1,0 +1,530 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * walk.c - a tree or a file set of a shadow copy, name by name in path order.
+ *
+ * Every step is one name below an open directory, so depth and length of paths have no limit and
+ * no link is followed. Of deep trees only the innermost directories stay open; the others are
+ * found again through ".." and checked.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "backup/writing.h"
+#include "base/array.h"
+#include "base/cleanup.h"
+#include "base/file.h"
+
+#define OPEN_LEVELS 100
+
+struct name {
+        size_t text; /* offset in the level's names */
+        unsigned char type; /* DT_... */
+};
+
+struct level {
+        int fd; /* -1: closed for now */
+        dev_t device;
+        ino_t inode;
+        struct text names;
+        struct name *list;
+        size_t count, capacity, next;
+        size_t path_size; /* of the directory's path in the walk's */
+};
+
+struct walk {
+        struct pass *pass;
+        struct text path; /* of the current name, as it is recorded */
+        struct level *levels;
+        size_t count, capacity;
+};
+
+int open_beneath(int root_fd, const char *path, int flags, bool follow) {
+        struct open_how how = { .flags = (unsigned)(flags | O_CLOEXEC) };
+        long fd;
+
+        how.resolve = RESOLVE_NO_MAGICLINKS |
+                      (follow ? RESOLVE_IN_ROOT : RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+        do
+                fd = syscall(SYS_openat2, root_fd, *path ? path : ".", &how, sizeof(how));
+        while (fd < 0 && (errno == EAGAIN || errno == EINTR));
+        return fd < 0 ? -errno : (int)fd;
+}
+
+/* ---- levels ---- */
+
+static void level_done(struct level *level) {
+        closep(&level->fd);
+        text_done(&level->names);
+        free(level->list);
+}
+
+static int add_name(struct level *level, const struct dirent *entry) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+                return 0;
+        if (ARRAY_RESERVE(&level->list, level->count, &level->capacity) < 0)
+                return -ENOMEM;
+        level->list[level->count++] = (struct name){ level->names.size, entry->d_type };
+        text_raw(&level->names, entry->d_name, strlen(entry->d_name) + 1);
+        return level->names.failed ? -ENOMEM : 0;
+}
+
+static int by_text(const void *a, const void *b, void *userdata) {
+        const char *names = userdata;
+
+        return strcmp(names + ((const struct name *)a)->text,
+                      names + ((const struct name *)b)->text);
+}
+
+static int read_names(struct level *level) {
+        int copy = openat(level->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_closedir_ DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+        struct dirent *entry;
+
+        if (!dir) {
+                int r = -errno;
+
+                closep(&copy);
+                return r;
+        }
+        while ((errno = 0, entry = readdir(dir))) {
+                int r = add_name(level, entry);
+
+                if (r < 0)
+                        return r;
+        }
+        if (errno)
+                return -errno;
+        if (level->count > 1)
+                qsort_r(level->list, level->count, sizeof(*level->list), by_text,
+                        level->names.data);
+        return 0;
+}
+
+/* -EIO and the like are the directory's trouble, -ENOMEM ends everything */
+static int push_level(struct walk *walk, int *take_fd_from, const struct stat *st) {
+        struct level *level;
+        int r;
+
+        if (ARRAY_RESERVE(&walk->levels, walk->count, &walk->capacity) < 0)
+                return -ENOMEM;
+        level = &walk->levels[walk->count];
+        *level = (struct level){ .fd = take_fd(take_fd_from),
+                                 .device = st->st_dev,
+                                 .inode = st->st_ino,
+                                 .path_size = walk->path.size };
+        r = read_names(level);
+        if (r < 0) {
+                level_done(level);
+                return r;
+        }
+        walk->count++;
+        if (walk->count > OPEN_LEVELS)
+                closep(&walk->levels[walk->count - 1 - OPEN_LEVELS].fd);
+        if (walk->count > OPEN_LEVELS)
+                walk->levels[walk->count - 1 - OPEN_LEVELS].fd = -1;
+        return 0;
+}
+
+static int pop_level(struct walk *walk) {
+        struct level *level = &walk->levels[walk->count - 1];
+        struct level *above = walk->count > 1 ? level - 1 : NULL;
+        struct stat st;
+        int r = 0;
+
+        if (above && above->fd < 0) {
+                above->fd = openat(level->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                if (above->fd < 0 || fstat(above->fd, &st) < 0)
+                        r = -errno;
+                else if (st.st_dev != above->device || st.st_ino != above->inode)
+                        r = -ESTALE;
+        }
+        level_done(level);
+        walk->count--;
+        return r;
+}
+
+/* the walk's path becomes that of @name in the innermost level */
+static int set_path(struct walk *walk, const char *name) {
+        walk->path.size = walk->levels[walk->count - 1].path_size;
+        if (walk->path.size > 1)
+                text_char(&walk->path, '/');
+        text_string(&walk->path, name);
+        return text_cstring(&walk->path) ? 0 : -ENOMEM;
+}
+
+/* ---- decisions ---- */
+
+static bool is_provider_folder(const char *name, const struct stat *st) {
+        return strcmp(name, ".vss") == 0 && S_ISDIR(st->st_mode) && (st->st_mode & 07777) == 0700 &&
+               (st->st_uid == 0 || st->st_uid == geteuid());
+}
+
+static bool has_changed_since(const struct stat *st, vss_timestamp_t since) {
+        vss_timestamp_t m =
+                vss_timestamp_from_unix(st->st_mtim.tv_sec, (uint32_t)st->st_mtim.tv_nsec);
+        vss_timestamp_t c =
+                vss_timestamp_from_unix(st->st_ctim.tv_sec, (uint32_t)st->st_ctim.tv_nsec);
+
+        return (m > c ? m : c) >= since;
+}
+
+static int put_same(struct pass *pass, char *path) {
+        struct record record = { .kind = RECORD_SAME,
+                                 .component = pass->source->component,
+                                 .path = path };
+
+        return manifest_put(pass->run, &record);
+}
+
+/* must what lies at @name be stored? 1, 0 it is recorded as the same, negative */
+static int must_store(struct pass *pass, int at, const char *name, char *path,
+                      const struct stat *st) {
+        int r;
+
+        if (pass->source->pick == SOURCE_SINCE && !S_ISDIR(st->st_mode))
+                return has_changed_since(st, pass->source->since) ? 1 : put_same(pass, path);
+        if (pass->source->pick != SOURCE_COMPARE)
+                return 1;
+        r = changes_same(pass, at, name, path, st);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+        return put_same(pass, path);
+}
+
+static int open_to_read(int at, const char *name, const struct stat *st) {
+        bool readable = S_ISREG(st->st_mode) || S_ISDIR(st->st_mode);
+        int flags = (readable ? O_RDONLY | O_NONBLOCK | O_NOCTTY : O_PATH) | O_NOFOLLOW | O_CLOEXEC;
+        int fd = openat(at, name, flags | (readable ? O_NOATIME : 0));
+
+        if (fd < 0 && errno == EPERM && readable)
+                fd = openat(at, name, flags);
+        return fd < 0 ? -errno : fd;
+}
+
+/* store what @fd is, if it is still what was looked at */
+static int store_opened(struct pass *pass, int fd, const char *path, const struct stat *seen) {
+        struct stat st;
+
+        if (fstat(fd, &st) < 0)
+                return pass_trouble(pass, path, -errno, NULL);
+        if (st.st_ino != seen->st_ino || (st.st_mode & S_IFMT) != (seen->st_mode & S_IFMT))
+                return pass_trouble(pass, path, -ESTALE, "it was replaced while it was read");
+        pass->entries++;
+        return member_store(pass, fd, path, &st);
+}
+
+static int visit_leaf(struct walk *walk, int at, const char *name, const struct stat *st) {
+        struct pass *pass = walk->pass;
+        _cleanup_close_ int fd = -1;
+        int r = must_store(pass, at, name, walk->path.data, st);
+
+        if (r <= 0)
+                return r;
+        fd = open_to_read(at, name, st);
+        if (fd < 0)
+                return pass_trouble(pass, walk->path.data, fd, NULL);
+        r = store_opened(pass, fd, walk->path.data, st);
+        return r < 0 ? r : pass_progress(pass, walk->path.data);
+}
+
+/* a directory's own record, then its names are next; 0, or negative */
+static int enter_directory(struct walk *walk, int at, const char *name, const struct stat *st,
+                           bool record, bool descend) {
+        struct pass *pass = walk->pass;
+        _cleanup_close_ int fd = -1;
+        int r = record ? must_store(pass, at, name, walk->path.data, st) : 0;
+
+        if (r < 0)
+                return r;
+        fd = open_to_read(at, name, st);
+        if (fd < 0) {
+                r = pass_trouble(pass, walk->path.data, fd, NULL);
+                return r < 0 ? r : 0;
+        }
+        if (r > 0)
+                r = store_opened(pass, fd, walk->path.data, st);
+        if (r < 0 || !descend || st->st_dev != pass->device)
+                return r < 0 ? r : 0;
+        r = push_level(walk, &fd, st);
+        if (r < 0 && r != -ENOMEM)
+                r = pass_trouble(pass, walk->path.data, r, "the directory cannot be read");
+        return r < 0 ? r : 0;
+}
+
+/* is a name part of the source? by pattern, kind and the caller's decision */
+static int decide(struct pass *pass, char *path, const char *name, bool is_directory) {
+        const struct source *source = pass->source;
+        enum source_verdict verdict;
+
+        if (!is_directory && source->filespec && !pattern_matches(source->filespec, name))
+                return 0;
+        verdict =
+                source->decide ? source->decide(source->userdata, path, is_directory) : SOURCE_TAKE;
+        if (verdict == SOURCE_ELSEWHERE) {
+                int r = put_same(pass, path);
+
+                pass->matches++;
+                return r;
+        }
+        return verdict == SOURCE_TAKE;
+}
+
+static int visit(struct walk *walk, int at, const char *name) {
+        struct pass *pass = walk->pass;
+        struct stat st;
+        int r;
+
+        if (fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return errno == ENOENT ? 0 : pass_trouble(pass, walk->path.data, -errno, NULL);
+        if (is_provider_folder(name, &st))
+                return 0;
+        if (S_ISDIR(st.st_mode) && pass->source->filespec && !pass->source->recursive)
+                return 0;
+        r = decide(pass, walk->path.data, name, S_ISDIR(st.st_mode));
+        if (r <= 0)
+                return r;
+        if (S_ISDIR(st.st_mode))
+                return enter_directory(walk, at, name, &st, true, true);
+        pass->matches++;
+        return visit_leaf(walk, at, name, &st);
+}
+
+static int walk_levels(struct walk *walk) {
+        while (walk->count > 0) {
+                struct level *level = &walk->levels[walk->count - 1];
+                const char *name;
+                int r;
+
+                if (level->next == level->count) {
+                        walk->path.size = level->path_size;
+                        r = text_cstring(&walk->path) ? pop_level(walk) : -ENOMEM;
+                        if (r < 0)
+                                return r;
+                        continue;
+                }
+                name = level->names.data + level->list[level->next++].text;
+                r = set_path(walk, name);
+                if (r >= 0)
+                        r = visit(walk, level->fd, name);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* ---- the beginning of a source ---- */
+
+static int open_parent(const struct source *source, const char *read_path, int *ret_fd,
+                       const char **ret_name) {
+        const char *slash = strrchr(read_path, '/');
+        _cleanup_free_ char *parent =
+                slash ? strndup(read_path, (size_t)(slash - read_path)) : strdup("");
+
+        if (!parent)
+                return -ENOMEM;
+        *ret_name = *read_path == '\0' ? "." : slash ? slash + 1 : read_path;
+        *ret_fd = open_beneath(source->root_fd, parent, O_RDONLY | O_DIRECTORY, source->follow);
+        return *ret_fd < 0 ? *ret_fd : 0;
+}
+
+static int missing(struct pass *pass, const char *path) {
+        return pass->source->may_be_absent ? 0
+                                           : pass_trouble(pass, path, -ENOENT, "it does not exist");
+}
+
+/* the one thing at the source's path, and all below it */
+static int walk_tree(struct walk *walk) {
+        struct pass *pass = walk->pass;
+        const struct source *source = pass->source;
+        _cleanup_close_ int parent = -1;
+        const char *name;
+        struct stat st;
+        int r = open_parent(source, source->read_path, &parent, &name);
+
+        if (r == -ENOENT ||
+            (r >= 0 && fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT))
+                return missing(pass, source->path);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0)
+                return pass_trouble(pass, source->path, r, NULL);
+        pass->device = st.st_dev;
+        r = decide(pass, walk->path.data, name, S_ISDIR(st.st_mode));
+        if (r <= 0)
+                return r;
+        if (!S_ISDIR(st.st_mode))
+                return visit_leaf(walk, parent, name, &st);
+        r = enter_directory(walk, parent, name, &st, true, true);
+        return r < 0 ? r : walk_levels(walk);
+}
+
+/* one plain name in one directory: no need to read all its names */
+static int walk_plain_name(struct walk *walk, int fd, const struct stat *st) {
+        struct pass *pass = walk->pass;
+        const struct source *source = pass->source;
+        int r;
+
+        pass->device = st->st_dev;
+        if (walk->path.size > 1)
+                text_char(&walk->path, '/');
+        text_string(&walk->path, source->filespec);
+        if (!text_cstring(&walk->path))
+                return -ENOMEM;
+        r = visit(walk, fd, source->filespec);
+        if (r >= 0 && pass->matches == 0 &&
+            faccessat(fd, source->filespec, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+                r = missing(pass, walk->path.data);
+        return r;
+}
+
+static int walk_file_set(struct walk *walk) {
+        struct pass *pass = walk->pass;
+        const struct source *source = pass->source;
+        bool plain = pattern_is_plain(source->filespec);
+        _cleanup_close_ int fd = open_beneath(source->root_fd, source->read_path,
+                                              O_RDONLY | O_DIRECTORY, source->follow);
+        struct stat st;
+        int r;
+
+        if (fd == -ENOENT)
+                return plain ? missing(pass, source->path) : 0;
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return pass_trouble(pass, source->path, fd < 0 ? fd : -errno, NULL);
+        if (plain && !source->recursive)
+                return walk_plain_name(walk, fd, &st);
+        pass->device = st.st_dev;
+        r = enter_directory(walk, fd, ".", &st, source->recursive, true);
+        if (r >= 0)
+                r = walk_levels(walk);
+        if (r >= 0 && plain && pass->matches == 0)
+                r = missing(pass, source->path);
+        return r;
+}
+
+static int walk_ranges(struct pass *pass) {
+        const struct source *source = pass->source;
+        _cleanup_close_ int fd = open_beneath(source->root_fd, source->read_path,
+                                              O_RDONLY | O_NONBLOCK | O_NOCTTY, source->follow);
+        struct stat st;
+
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return pass_trouble(pass, source->path, fd < 0 ? fd : -errno, NULL);
+        if (!S_ISREG(st.st_mode))
+                return pass_trouble(pass, source->path, -EINVAL, "it is not a regular file");
+        pass->entries++;
+        return member_store_ranges(pass, fd, source->path, &st);
+}
+
+static void walk_done(struct walk *walk) {
+        while (walk->count > 0)
+                level_done(&walk->levels[--walk->count]);
+        free(walk->levels);
+        text_done(&walk->path);
+}
+
+static int walk_begin(struct walk *walk, struct pass *pass, const char *path) {
+        *walk = (struct walk){ .pass = pass };
+        text_string(&walk->path, path);
+        return text_cstring(&walk->path) ? 0 : -ENOMEM;
+}
+
+int walk_source(struct pass *pass) {
+        struct walk walk;
+        int r;
+
+        if (pass->source->pick == SOURCE_RANGES)
+                return walk_ranges(pass);
+        r = walk_begin(&walk, pass, pass->source->path);
+        if (r >= 0)
+                r = pass->source->filespec ? walk_file_set(&walk) : walk_tree(&walk);
+        walk_done(&walk);
+        return r;
+}
+
+/* ---- only what a provider says has changed ---- */
+
+static int put_gone(struct pass *pass, const char *path) {
+        struct record record = { .kind = RECORD_GONE_TREE,
+                                 .component = pass->source->component,
+                                 .path = (char *)(uintptr_t)path };
+        const struct record *base;
+        int r = changes_find(pass, path, &base);
+
+        if (r <= 0)
+                return r;
+        op_info(pass->op)->components[pass->source->component].gone++;
+        return manifest_put(pass->run, &record);
+}
+
+/* one path; *ret_whole when all below it was walked, because the base has no such directory */
+static int walk_changed_path(struct walk *walk, const char *read_path, bool *ret_whole) {
+        struct pass *pass = walk->pass;
+        const struct record *base = NULL;
+        _cleanup_close_ int parent = -1;
+        const char *name;
+        struct stat st;
+        int r = open_parent(pass->source, read_path, &parent, &name);
+
+        if (r == -ENOENT || r == -ENOTDIR ||
+            (r >= 0 && fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT))
+                return put_gone(pass, walk->path.data);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0)
+                return pass_trouble(pass, walk->path.data, r, NULL);
+        if (is_provider_folder(name, &st))
+                return 0;
+        r = decide(pass, walk->path.data, name, S_ISDIR(st.st_mode));
+        if (r <= 0)
+                return r;
+        if (!S_ISDIR(st.st_mode))
+                return visit_leaf(walk, parent, name, &st);
+        r = changes_find(pass, walk->path.data, &base);
+        if (r < 0)
+                return r;
+        *ret_whole = r == 0 || base->kind != ENTRY_DIRECTORY;
+        r = enter_directory(walk, parent, name, &st, true, *ret_whole);
+        return r < 0 ? r : walk_levels(walk);
+}
+
+int walk_changed(struct pass *pass, const char *const *paths, size_t count) {
+        const struct source *source = pass->source;
+        size_t root_size = strcmp(source->path, "/") == 0 ? 0 : strlen(source->path);
+        const char *whole = NULL;
+        struct stat st;
+        int r = 0;
+
+        if (fstat(source->root_fd, &st) < 0)
+                return -errno;
+        pass->device = st.st_dev;
+        for (size_t i = 0; i < count && r >= 0; i++) {
+                const char *rest = paths[i] + root_size;
+                _cleanup_free_ char *read_path = NULL;
+                bool is_whole = false;
+                struct walk walk;
+
+                if (!path_is_below(paths[i], source->path))
+                        return -EINVAL;
+                if (whole && path_is_below(paths[i], whole))
+                        continue;
+                rest += *rest == '/';
+                read_path = *source->read_path && *rest ? path_join(source->read_path, rest)
+                                                        : strdup(*rest ? rest : source->read_path);
+                if (!read_path)
+                        return -ENOMEM;
+                r = walk_begin(&walk, pass, paths[i]);
+                if (r >= 0)
+                        r = walk_changed_path(&walk, read_path, &is_whole);
+                walk_done(&walk);
+                if (is_whole)
+                        whole = paths[i];
+        }
+        return r < 0 ? r : 0;
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * writing.h - a set being written, as the files that write it see it.
+ */
+#ifndef BACKUP_WRITING_H
+#define BACKUP_WRITING_H
+
+#include <sys/stat.h>
+
+#include "backup/internal.h"
+
+struct set_writer {
+        struct store *store;
+        struct set_record *record;
+        char *incomplete; /* folder name in the store */
+        int fd; /* of that folder */
+        struct operation **operations;
+        size_t operations_count, operations_capacity;
+        int broken; /* the first error that ended it */
+};
+
+/* struct run - what one source recorded, sorted, in a file of its own until op_end() merges */
+struct run {
+        char *name; /* file in the operation's folder */
+        char *root; /* the source's path */
+};
+
+/* struct coverage - where a source looked, to tell a deleted name from one not looked at */
+struct coverage {
+        uint32_t component;
+        char *path, *filespec; /* NULL: the whole tree */
+        bool recursive, by_changes; /* op_run_changed(): what is gone was recorded */
+};
+
+/* struct hard_link - the first name of a file that has several */
+struct hard_link {
+        uint32_t component;
+        dev_t device;
+        ino_t inode;
+        uint64_t offset;
+        bool has_attributes;
+        uint8_t attributes[8];
+        uint8_t digest[DIGEST_SIZE];
+        char *path; /* NULL: empty slot */
+};
+
+struct hard_links {
+        struct hard_link *slots;
+        size_t count, size; /* size is a power of two */
+};
+
+struct hard_link *hard_links_find(const struct hard_links *links, uint32_t component,
+                                  const struct stat *st);
+int hard_links_add(struct hard_links *links, const struct hard_link *link);
+void hard_links_done(struct hard_links *links);
+
+struct operation {
+        struct set_writer *set;
+        uint32_t number;
+        int fd; /* of its folder */
+        struct archive_writer *data, *ranges; /* made when first needed */
+        struct chain *bases; /* per component, empty without base; grows with the components */
+        size_t bases_count;
+        struct run *runs;
+        size_t runs_count, runs_capacity;
+        struct coverage *coverage;
+        size_t coverage_count, coverage_capacity;
+        struct hard_links links;
+        struct content_digest *digest;
+        char *buffer; /* READ_SIZE bytes */
+        struct attributes attributes;
+        struct byte_range *extents;
+        size_t extents_capacity;
+        bool ended;
+};
+
+#define READ_SIZE (UINT64_C(1) << 20)
+
+static inline struct set_operation *op_info(const struct operation *op) {
+        return &op->set->record->info.operations[op->number - 1];
+}
+
+/* struct pass - one call of op_run() */
+struct pass {
+        struct operation *op;
+        const struct source *source;
+        const struct engine_watch *watch;
+        struct manifest_writer *run;
+        struct view *base; /* for SOURCE_COMPARE */
+        const struct view_item *base_item;
+        dev_t device; /* of the source's root */
+        uint64_t entries, bytes, matches;
+        struct vss_error *reterr;
+};
+
+/* set.c */
+int set_broken(struct set_writer *set, int code, struct vss_error *reterr);
+
+/* one file could not be stored: reported, counted, its component failed. 1, or negative */
+int pass_trouble(struct pass *pass, const char *path, int code, const char *words);
+int pass_progress(struct pass *pass, const char *path);
+
+/* member.c: store one thing. 0, 1 it failed and was reported, negative: the set cannot go on */
+int member_store(struct pass *pass, int fd, const char *path, const struct stat *st);
+int member_store_ranges(struct pass *pass, int fd, const char *path, const struct stat *st);
+/* the content of @fd again, for comparison */
+int member_digest(struct operation *op, int fd, uint64_t size, uint8_t ret[DIGEST_SIZE]);
+int attributes_read(int fd, struct attributes *ret);
+void record_from_stat(const struct stat *st, char *path, uint32_t component, struct record *ret);
+
+/* changes.c */
+int changes_begin(struct pass *pass);
+void changes_end(struct pass *pass);
+/* 1: provably what the base has at @path, 0 not, negative. @at and @name reach it */
+int changes_same(struct pass *pass, int at, const char *name, const char *path,
+                 const struct stat *st);
+/* does the base have the name? 1, 0, negative; *ret its record */
+int changes_find(struct pass *pass, const char *path, const struct record **ret);
+
+/* merge.c: the runs become the manifest */
+int merge_runs(struct operation *op, struct vss_error *reterr);
+
+/* walk.c */
+int walk_source(struct pass *pass);
+int walk_changed(struct pass *pass, const char *const *paths, size_t count);
+
+#endif
