@@ -1,0 +1,148 @@
+#!/bin/bash
+# vssctl backup, restore, verify, list on real volumes with real writers, and what bad input gets.
+. "$(dirname "$0")/../functions.sh"
+requires setfattr
+requires setfacl
+PATH=$BUILD/tests:$PATH
+umask 022
+
+make_fs btrfs 1G "$SCRATCH/b"
+make_fs xfs 1G "$SCRATCH/x"
+make_fs ext4 512M "$SCRATCH/area"
+etc=$SCRATCH/etc
+mkdir -p "$etc/writers.d" "$SCRATCH/area/mirror" "$SCRATCH/state"
+cat >"$etc/vss.conf" <<C
+[provider.mirror]
+area = $SCRATCH/area/mirror
+C
+cat >"$etc/writers.d/sqlite.conf" <<C
+[writer]
+plugin = sqlite
+
+[sqlite]
+state_dir = $SCRATCH/state
+
+[database ledger]
+path = $SCRATCH/b/app/ledger.db
+C
+
+v() { vssctl "$@" --config "$etc"; }
+backup() { v backup --to "$SCRATCH/store" "$@"; }
+
+# expect CODE WORDS COMMAND...: the exit code, and words in what it says
+expect() {
+    local code=$1 words=$2 got=0
+    shift 2
+    "$@" >"$SCRATCH/out" 2>&1 || got=$?
+    [ "$got" = "$code" ] || { cat "$SCRATCH/out"; fail "exit $got instead of $code: $*"; }
+    grep -qi -- "$words" "$SCRATCH/out" || { cat "$SCRATCH/out"; fail "no word of '$words': $*"; }
+}
+
+orphans() { find "$SCRATCH/b/.vss" "$SCRATCH/x/.vss" "$SCRATCH/area/mirror" -mindepth 1 2>/dev/null | head -n 3; }
+
+tree() { # one of everything (B-150)
+    mkdir -p "$1/d/deep" "$1/empty"
+    printf 'one\n' >"$1/a" && ln "$1/a" "$1/d/hard"
+    ln -s a "$1/link"
+    truncate -s 8M "$1/sparse" && printf mid | dd of="$1/sparse" bs=1 seek=5000000 conv=notrunc status=none
+    printf x >"$1/"$'new\nline' && printf y >"$1/"$'bad-\xff' && printf z >"$1/$(printf 'n%.0s' {1..255})"
+    setfattr -n user.c -v green "$1/a" && setfacl -m u:daemon:r "$1/a"
+    chown 12:34 "$1/d" && chmod 4751 "$1/d/hard" && mkfifo "$1/fifo" && touch -d '2001-02-03 04:05:06.7' "$1/d"
+}
+tree "$SCRATCH/b/t"
+tree "$SCRATCH/x/t"
+btrfs -q subvolume create "$SCRATCH/b/t/nested"
+echo inside >"$SCRATCH/b/t/nested/file"
+mkdir "$SCRATCH/b/app"
+ledger run "$SCRATCH/b/app/ledger.db" "$SCRATCH/ledger.log" & app=$!
+cleanup_fn "kill $app 2>/dev/null; wait $app 2>/dev/null"
+sleep 0.5
+
+echo "-- a full backup of two volumes; nothing stays behind (S-60, B-21)"
+backup --json "$SCRATCH/b" "$SCRATCH/x" >"$SCRATCH/full.json"
+python3 - "$SCRATCH/full.json" <<'P'
+import json, sys
+records = [json.loads(l) for l in open(sys.argv[1])]
+last = records[-1]
+assert last['record'] == 'backup' and last['components_failed'] == 0 and last['components_good'] == 2, records
+P
+[ -z "$(orphans)" ] || fail "copies stay behind: $(orphans)"
+instant=$(python3 -c 'import json,sys; print([r["instant_ticks"] for r in map(json.loads, open(sys.argv[1])) if r["record"]=="operation"][0])' "$SCRATCH/full.json")
+
+echo "-- the plan names decision, source and rule (T-6)"
+v backup --plan --to "$SCRATCH/store" "$SCRATCH/b" >"$SCRATCH/plan"
+grep -q 'I-83' "$SCRATCH/plan" || { cat "$SCRATCH/plan"; fail "the plan names no I-83"; }
+grep -q 'B-149' "$SCRATCH/plan" || fail "the plan names no B-149"
+
+echo "-- restored beside: everything equal, the database whole (B-150, R-104)"
+v restore --from "$SCRATCH/store" --into "$SCRATCH/r1"
+touch -d @1 "$SCRATCH/b/t" "$SCRATCH/r1$SCRATCH/b/t"
+tree-compare "$SCRATCH/b/t" "$SCRATCH/r1$SCRATCH/b/t"
+tree-compare "$SCRATCH/x/t" "$SCRATCH/r1$SCRATCH/x/t"
+ledger check "$SCRATCH/r1$SCRATCH/b/app/ledger.db" "$SCRATCH/ledger.log" "$instant"
+
+echo "-- incremental and differential by the requester's own history (I-38..I-41, I-114)"
+echo changed >>"$SCRATCH/x/t/a"; rm "$SCRATCH/b/t/fifo"; mv "$SCRATCH/x/t/d/deep" "$SCRATCH/x/t/moved"; echo new >"$SCRATCH/b/t/new"
+backup --type incremental >/dev/null
+mkdir "$SCRATCH/ref" && cp -a "$SCRATCH/x/t" "$SCRATCH/ref/x" && cp -a "$SCRATCH/b/t" "$SCRATCH/ref/b"
+echo more >>"$SCRATCH/x/t/a"; rm "$SCRATCH/b/t/new"
+backup --type differential >/dev/null
+v restore --from "$SCRATCH/store" --into "$SCRATCH/r3"
+tree-compare "$SCRATCH/x/t" "$SCRATCH/r3$SCRATCH/x/t"
+tree-compare "$SCRATCH/b/t" "$SCRATCH/r3$SCRATCH/b/t"
+id=$(vssctl list --from "$SCRATCH/store" --json backups | python3 -c 'import json,sys; print([r["id"] for r in map(json.loads, sys.stdin) if r["type"]=="incremental"][0])')
+v restore --from "$SCRATCH/store" --set "$id" --into "$SCRATCH/r2"
+tree-compare "$SCRATCH/ref/x" "$SCRATCH/r2$SCRATCH/x/t"
+tree-compare "$SCRATCH/ref/b" "$SCRATCH/r2$SCRATCH/b/t"
+vssctl verify --from "$SCRATCH/store"
+
+echo "-- one path of a backup, by its bytes"
+v restore --from "$SCRATCH/store" --into "$SCRATCH/r4" "$SCRATCH/x/t/"$'bad-\xff'
+[ "$(cat "$SCRATCH/r4$SCRATCH/x/t/"$'bad-\xff')" = y ] || fail "single path"
+expect 1 "no such path" v restore --from "$SCRATCH/store" --into "$SCRATCH/r4" /nowhere
+
+echo "-- bad input"
+expect 1 "no such file" backup "$SCRATCH/missing"
+expect 1 "" v backup --to "$SCRATCH/s2" --component nobody:nothing
+expect 2 "proc" backup /proc/self
+expect 2 "tmpfs" backup /dev/shm
+expect 1 "" vssctl list backups --from "$SCRATCH/b/t"
+expect 1 "no verb" vssctl bakcup
+expect 1 "--to" vssctl backup "$SCRATCH/b"
+sed -i 's/[0-9]\+/999/' "$SCRATCH/store/vss-store" 2>/dev/null && {
+    expect 2 "newer" vssctl list backups --from "$SCRATCH/store"
+    sed -i 's/999/1/' "$SCRATCH/store/vss-store"
+}
+make_fs ext4 8M "$SCRATCH/tiny"
+head -c 12000000 /dev/urandom >"$SCRATCH/x/t/big"
+expect 2 "space" v backup --to "$SCRATCH/tiny/store" "$SCRATCH/x"
+[ -z "$(vssctl list backups --from "$SCRATCH/tiny/store" --json 2>/dev/null)" ] || fail "half a backup exists"
+[ -z "$(orphans)" ] || fail "copies stay behind after a failure: $(orphans)"
+archive=$(find "$SCRATCH/store" -name '*.zst' -size +1k | head -n 1)
+cp "$archive" "$SCRATCH/whole" && truncate -s -100 "$archive"
+expect 2 "$(basename "$archive")\|truncat\|damage" vssctl verify --from "$SCRATCH/store"
+cp "$SCRATCH/whole" "$archive" && vssctl verify --from "$SCRATCH/store" >/dev/null
+
+echo "-- two backups at once: one is refused, the other is whole"
+backup "$SCRATCH/x" >/dev/null & first=$!
+for _ in $(seq 50); do backup "$SCRATCH/x" >"$SCRATCH/out" 2>&1 || break; sleep 0.02; kill -0 $first 2>/dev/null || break; done
+wait $first || fail "the first of two backups"
+vssctl verify --from "$SCRATCH/store" --quick >/dev/null
+
+echo "-- killed in the middle: the store is as before, the next command cleans up (B-137, S-46)"
+before=$(vssctl list backups --from "$SCRATCH/store" --json | wc -l)
+for delay in 0.05 0.15 0.3 0.5; do
+    backup "$SCRATCH/b" "$SCRATCH/x" >/dev/null 2>&1 & victim=$!
+    sleep $delay
+    kill -9 $victim 2>/dev/null || true
+    wait $victim 2>/dev/null || true
+done
+sleep 1
+[ "$(vssctl list backups --from "$SCRATCH/store" --json | wc -l)" -ge "$before" ] || fail "a backup is gone"
+backup "$SCRATCH/x" >/dev/null
+[ -z "$(orphans)" ] || fail "copies stay behind after SIGKILL: $(orphans)"
+for m in b x; do ! frozen "$SCRATCH/$m" || fail "$m is frozen"; done
+
+echo "-- without privileges"
+expect 2 "" setpriv --reuid 65534 --regid 65534 --clear-groups "$BUILD/vssctl" backup --to /var/tmp/nowhere-$$ "$SCRATCH/x"
+echo "all well"
