@@ -189,7 +189,9 @@ int vss_async_query_status(struct vss_async *async, struct vss_error *reterr) {
 int vss_async_wait(struct vss_async *async, uint32_t timeout_ms, struct vss_error *reterr) {
         uint64_t now = monotonic_us(), end = UINT64_MAX;
         struct vss_backup_components *bc;
+        int r;
 
+        async->references++; /* the object's may be the last, and it goes with the conclusion */
         if (timeout_ms != UINT32_MAX)
                 end = now + (uint64_t)timeout_ms * 1000;
         while ((bc = async->bc)) {
@@ -209,7 +211,9 @@ int vss_async_wait(struct vss_async *async, uint32_t timeout_ms, struct vss_erro
                 if (lost)
                         give_up(bc);
         }
-        return report(async, reterr);
+        r = report(async, reterr);
+        async_unref(async);
+        return r;
 }
 
 int vss_async_cancel(struct vss_async *async) {

@@ -307,17 +307,20 @@ int bc_create_session(struct vss_backup_components *bc, bool restore, struct vss
         return bc->session ? 0 : vss_fail(reterr, -ENOMEM, "no memory for a session");
 }
 
+int bc_open_session(struct vss_backup_components *bc, struct vss_error *reterr) {
+        int r = sd_bus_match_signal(bc->bus, &bc->operations, bc->service_name, NULL,
+                                    VSS_OPERATION_INTERFACE, NULL, bc_on_operation, bc);
+
+        if (r < 0)
+                return vss_fail(reterr, r, "cannot listen to vssd");
+        return bc_create_session(bc, false, reterr);
+}
+
 int bc_connect(struct vss_backup_components *bc, const struct vss_connection *connection,
                struct vss_error *reterr) {
         int r = reach(bc, connection, reterr);
 
-        if (r < 0)
-                return r;
-        r = sd_bus_match_signal(bc->bus, &bc->operations, bc->service_name, NULL,
-                                VSS_OPERATION_INTERFACE, NULL, bc_on_operation, bc);
-        if (r < 0)
-                return vss_fail(reterr, r, "cannot listen to vssd");
-        return bc_create_session(bc, false, reterr);
+        return r < 0 ? r : bc_open_session(bc, reterr);
 }
 
 void bc_disconnect(struct vss_backup_components *bc) {

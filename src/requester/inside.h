@@ -97,6 +97,9 @@ struct vss_backup_components {
 /* ---- connection.c ---- */
 int bc_connect(struct vss_backup_components *bc, const struct vss_connection *connection,
                struct vss_error *reterr);
+
+/* bc_open_session() - on a bus or socket that is connected: listen, and be a backup */
+int bc_open_session(struct vss_backup_components *bc, struct vss_error *reterr);
 int bc_create_session(struct vss_backup_components *bc, bool restore, struct vss_error *reterr);
 void bc_disconnect(struct vss_backup_components *bc);
 
