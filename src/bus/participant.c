@@ -85,15 +85,46 @@ static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *reterr)
         return 0;
 }
 
+static struct pending *find_load(const struct participant *p) {
+        struct pending *pending = p->pending;
+
+        while (pending && pending->verb != VERB_LOAD)
+                pending = pending->next;
+        return pending;
+}
+
+/* Several may have asked for the same start: one answer is for all of them. */
+static int on_loaded(sd_bus_message *reply, void *userdata, sd_bus_error *reterr) {
+        struct participant *p = ((struct pending *)userdata)->participant;
+        struct pending *pending;
+
+        while ((pending = find_load(p))) {
+                uint64_t ticket = pending->ticket;
+
+                pending_free(pending);
+                (void)sd_bus_message_rewind(reply, 1);
+                deliver(p, VERB_LOAD, ticket, reply);
+        }
+        return 0;
+}
+
+static struct pending *pending_new(struct participant *p, uint64_t ticket, enum verb verb) {
+        struct pending *pending = calloc(1, sizeof(*pending));
+
+        if (!pending)
+                return NULL;
+        *pending = (struct pending){ p, ticket, verb, NULL, p->pending };
+        p->pending = pending;
+        return pending;
+}
+
 static int send_call(struct participant *p, uint64_t ticket, enum verb verb, sd_bus_message *m,
                      sd_bus_message_handler_t handler) {
-        struct pending *pending = calloc(1, sizeof(*pending));
+        struct pending *pending = pending_new(p, ticket, verb);
         int r;
 
         if (!pending)
                 return -ENOMEM;
-        *pending = (struct pending){ p, ticket, verb, NULL, p->pending };
-        p->pending = pending;
         r = sd_bus_call_async(p->bus, &pending->slot, m, handler, pending, VSS_BUS_FOREVER);
         if (r < 0)
                 pending_free(pending);
@@ -236,11 +267,9 @@ static int on_configured(sd_bus_message *reply, void *userdata, sd_bus_error *re
         uint64_t ticket = pending->ticket;
         int r;
 
+        if (sd_bus_message_is_method_error(reply, NULL))
+                return on_loaded(reply, userdata, reterr);
         pending_free(pending);
-        if (sd_bus_message_is_method_error(reply, NULL)) {
-                deliver(p, VERB_LOAD, ticket, reply);
-                return 0;
-        }
         r = send_load(p, ticket, &call);
         if (r < 0)
                 answer_failure(p->server, ticket, vss_fail(&error, r, "%s", strerror(-r)), &error);
@@ -269,7 +298,16 @@ static int send_load(struct participant *p, uint64_t ticket, const struct call *
         _cleanup_message_ sd_bus_message *m = NULL;
         int r = compose(p, call, &m);
 
-        return r < 0 ? r : send_call(p, ticket, VERB_LOAD, m, on_reply);
+        return r < 0 ? r : send_call(p, ticket, VERB_LOAD, m, on_loaded);
+}
+
+static int load(struct participant *p, uint64_t ticket) {
+        int r;
+
+        if (find_load(p)) /* it is about to */
+                return pending_new(p, ticket, VERB_LOAD) ? 0 : -ENOMEM;
+        r = participant_start(p);
+        return r < 0 ? r : configure(p, ticket);
 }
 
 /* ---- the port ---- */
@@ -282,10 +320,8 @@ static int op_call(void *userdata, enum party_kind kind, void *peer, uint64_t ti
 
         if (kind == PARTY_HOLD)
                 return hold_port_call(userdata, ticket, call);
-        if (call->verb == VERB_LOAD && p->program) {
-                r = participant_start(p);
-                return r < 0 ? r : configure(p, ticket);
-        }
+        if (call->verb == VERB_LOAD && p->program)
+                return load(p, ticket);
         if (!p->bus)
                 return -ENOTCONN;
         r = compose(p, call, &m);

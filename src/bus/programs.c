@@ -167,13 +167,20 @@ static int configure_provider(struct program *program, bool *enabled, struct set
         return 0;
 }
 
+/* The memory provider agrees to every volume and copies nothing: it is for tests, and must be
+ * asked for. */
+static bool is_real(const char *name) {
+        return strcmp(name, "memory") != 0;
+}
+
 static int add_provider(struct collecting *to, const char *path) {
         _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
         struct program program = { .kind = PARTY_PROVIDER, .order = DEFAULT_ORDER, .plugin = true };
-        bool enabled = true;
+        bool enabled;
         int r;
 
         program.name = name_of_file(path, ".so");
+        enabled = program.name && is_real(program.name);
         program.path = strdup(path);
         r = program.name && program.path ? 0 : -ENOMEM;
         if (r == 0)

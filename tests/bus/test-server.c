@@ -71,7 +71,7 @@ static void write_config(void) {
         file = fopen(path, "w");
         CHECK(file);
         fprintf(file, "[service]\nruntime_dir = %s\nstate_dir = %s\n", folder, folder);
-        fprintf(file, "[timeout]\nscale = 0.2\n[provider.memory]\nfault = none\n[hold]\nmix = 1\n");
+        fprintf(file, "[timeout]\nscale = 0.2\n[hold]\nmix = 1\n");
         CHECK_INT(fclose(file), 0);
         CHECK_INT(chmod(path, 0600), 0);
 }
