@@ -259,7 +259,7 @@ static int pour_ranges(struct members *members, const struct view_part *part, in
         _cleanup_free_ struct byte_range *ranges = NULL;
         struct sink sink = { .fd = fd };
         uint64_t end;
-        int r = ranges_parse(part->record->extra, &ranges, &sink.count);
+        int r = record_ranges_parse(part->record->extra, &ranges, &sink.count);
 
         if (r < 0)
                 return vss_fail(reterr, r, "the list of ranges of '%s' makes no sense",

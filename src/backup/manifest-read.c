@@ -337,7 +337,7 @@ int manifest_seek(struct manifest_reader *reader, uint32_t component, const char
         return r;
 }
 
-int ranges_parse(const char *text, struct byte_range **ret, size_t *ret_count) {
+int record_ranges_parse(const char *text, struct byte_range **ret, size_t *ret_count) {
         _cleanup_free_ struct byte_range *ranges = NULL;
         _cleanup_free_ char *copy = strdup(text);
         size_t count = 0, room = 1;

@@ -150,7 +150,7 @@ int manifest_finish(struct manifest_writer *writer, uint8_t ret_digest[DIGEST_SI
         return frame_writer_finish(writer->frames, ret_digest, ret_stored);
 }
 
-void ranges_format(struct text *text, const struct byte_range *ranges, size_t count) {
+void record_ranges_format(struct text *text, const struct byte_range *ranges, size_t count) {
         for (size_t i = 0; i < count; i++) {
                 if (i > 0)
                         text_char(text, ',');

@@ -95,7 +95,7 @@ int manifest_next_chunks(struct manifest_reader *reader, uint64_t *ret_first,
 struct manifest_reader *manifest_reader_free(struct manifest_reader *reader);
 
 /* the ranges column */
-void ranges_format(struct text *text, const struct byte_range *ranges, size_t count);
-int ranges_parse(const char *text, struct byte_range **ret, size_t *ret_count);
+void record_ranges_format(struct text *text, const struct byte_range *ranges, size_t count);
+int record_ranges_parse(const char *text, struct byte_range **ret, size_t *ret_count);
 
 #endif

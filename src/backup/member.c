@@ -588,7 +588,7 @@ int member_store_ranges(struct pass *pass, int fd, const char *path, const struc
         record.has_attributes = op->attributes.count > 0;
         if (attributes_digest(&op->attributes, record.attributes) < 0)
                 return -ENOMEM;
-        ranges_format(&text, pass->source->ranges, pass->source->ranges_count);
+        record_ranges_format(&text, pass->source->ranges, pass->source->ranges_count);
         record.extra = text_cstring(&text);
         r = record.extra ? put_record(pass, &record) : -ENOMEM;
         text_done(&text);

@@ -394,7 +394,7 @@ int record_to_entry(const struct record *record, const struct set_place *image, 
         if (ret->partial) {
                 free(*ret_ranges);
                 *ret_ranges = NULL;
-                if (ranges_parse(record->extra, ret_ranges, &ret->ranges_count) < 0)
+                if (record_ranges_parse(record->extra, ret_ranges, &ret->ranges_count) < 0)
                         return -EBADMSG;
                 ret->ranges = *ret_ranges;
         }

@@ -164,7 +164,7 @@ static int print_outcome(const struct backup_outcome *o) {
         struct json json = { 0 };
 
         if (!arg_json) {
-                printf("backup %s {%s}\n", o->folder, format_id(&o->set_id) + 1);
+                printf("backup %s %s\n", o->folder, format_id(&o->set_id));
                 for (size_t i = 0; i < o->operation_count; i++)
                         printf("  %s: %zu volume%s, writers still for %.1f ms, writes held for "
                                "%.1f ms\n",

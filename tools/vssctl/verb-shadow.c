@@ -9,6 +9,7 @@
 
 #include "base/array.h"
 #include "base/cleanup.h"
+#include "list.h"
 #include "vssctl.h"
 
 DEFINE_CLEANUP(struct vss_backup_components *, vss_backup_components_free)
@@ -140,7 +141,7 @@ static int shadow_create(char *volumes[]) {
         _cleanup_(vss_backup_components_freep) struct vss_backup_components *bc = NULL;
         _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
         struct vss_id set;
-        uint32_t context;
+        uint32_t context = 0;
         unsigned count;
         int r;
 
