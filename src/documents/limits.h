@@ -10,7 +10,8 @@
 /*
  * struct document_limits - checked while reading and again before writing, so that what we write
  * can be read. @size: bytes of the text; @depth: of elements; @attributes: of one element,
- * declarations of prefixes included; @attribute_size: bytes of one value; @elements: of the
+ * declarations of prefixes included; @attribute_size: bytes of one value; @tag_size: bytes of one
+ * start tag as it is written (libxml2 refuses ten million); @elements: of the
  * document; @components, @file_sets: of one Writer Metadata Document; @parse_us: 0 means no limit
  */
 struct document_limits {
@@ -18,6 +19,7 @@ struct document_limits {
         uint32_t depth;
         uint32_t attributes;
         uint64_t attribute_size;
+        uint64_t tag_size;
         uint64_t elements;
         uint64_t components;
         uint64_t file_sets;

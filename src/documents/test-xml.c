@@ -262,6 +262,24 @@ static void test_large_attribute(void) {
         free(value);
 }
 
+/* one start tag is taken whole: its attributes count together, as they are written */
+static void test_large_tag(void) {
+        struct document_limits limits = *document_limits_default();
+        const char *tight = GROUP("<FILE_LIST path=\"/a\" filespec=\"*\" future='\"\"\"'/>");
+
+        limits.tag_size = 210; /* that of IDENTIFICATION */
+        WORKS(load_within(tight, &limits, e));
+        limits.tag_size = 60;
+        FAILS(VSS_E_INVALID_XML_DOCUMENT, load_within(tight, &limits, e));
+        limits.tag_size = 210;
+        FAILS(VSS_E_INVALID_XML_DOCUMENT,
+              load_within(LOCATIONS("<x "
+                                    "a='"
+                                    "\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\""
+                                    "\"\"\"\"\"'/>"),
+                          &limits, e));
+}
+
 /* ---- liberal reading ---- */
 
 static void test_liberal(void) { /* xml-format section 6, advice 2 */
@@ -473,6 +491,7 @@ int main(void) {
         RUN(test_default_limits);
         RUN(test_time_limit);
         RUN(test_large_attribute);
+        RUN(test_large_tag);
         RUN(test_liberal);
         RUN(test_defaults_of_missing);
         RUN(test_local_names);

@@ -19,6 +19,10 @@ void text_done(struct text *text) {
 void text_add(struct text *text, const char *data, size_t size) {
         if (text->failed)
                 return;
+        if (text->counting) {
+                text->size += size;
+                return;
+        }
         if (text->capacity - text->size <= size) {
                 size_t want = text->size + size + 1;
                 char *grown;

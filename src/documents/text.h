@@ -16,6 +16,7 @@ struct text {
         char *data; /* NUL-terminated when not NULL */
         size_t size, capacity;
         bool failed;
+        bool counting; /* only @size grows, nothing is stored */
 };
 
 void text_done(struct text *text);

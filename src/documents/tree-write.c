@@ -53,6 +53,13 @@ void tree_write_open(struct text *text, const struct node *node, bool all) {
         }
 }
 
+size_t node_tag_size(const struct node *node) {
+        struct text text = { .counting = true };
+
+        tree_write_open(&text, node, true);
+        return text.size;
+}
+
 void tree_write_node(struct text *text, const struct node *node) {
         if (!node->element) {
                 text_add_string(text, node->values[0]);
@@ -88,6 +95,10 @@ static int check_node(const struct tree *tree, const struct node *node, struct v
         }
         for (const struct extra *extra = node->extras; extra; extra = extra->next)
                 attributes++;
+        if (node_tag_size(node) > tree->limits.tag_size)
+                return vss_fail(reterr, E_INVALIDARG,
+                                "the attributes of an element %s are too long together",
+                                element->name);
         if (attributes > tree->limits.attributes)
                 return vss_fail(reterr, E_INVALIDARG,
                                 "an element %s has %" PRIu64 " attributes, more than the limit",

@@ -12,6 +12,8 @@
 
 #include "documents/text.h"
 
+#define TAG_RESERVE ((size_t)4096) /* for numbers, words and identifiers set later */
+
 int tree_init(struct tree *tree, const struct element *root, const struct document_limits *limits) {
         int r;
 
@@ -202,6 +204,22 @@ static int check_name(const struct attribute *attribute, const char *text,
         return 0;
 }
 
+/* set_within_tag() - a reader takes whole start tags, so the attributes count together */
+static int set_within_tag(struct tree *tree, struct node *node, size_t slot, const char *text,
+                          struct vss_error *reterr) {
+        const char *before = node->values[slot];
+        int r = set_string(tree, node, slot, text);
+
+        if (r < 0 || node_tag_size(node) + TAG_RESERVE <= tree->limits.tag_size)
+                return r;
+        node->values[slot] = before;
+        return vss_fail(reterr, E_INVALIDARG,
+                        "%s does not fit: the attributes of one %s may have %" PRIu64
+                        " bytes together, as they are written",
+                        node->element->attributes[slot].name, node->element->name,
+                        tree->limits.tag_size);
+}
+
 int node_set_text(struct tree *tree, struct node *node, size_t slot, const char *text,
                   struct vss_error *reterr) {
         const struct attribute *attribute = &node->element->attributes[slot];
@@ -229,7 +247,7 @@ int node_set_text(struct tree *tree, struct node *node, size_t slot, const char 
                 return vss_fail(reterr, E_INVALIDARG,
                                 "%s has %zu bytes, more than the limit of %" PRIu64,
                                 attribute->name, size, tree->limits.attribute_size);
-        return set_string(tree, node, slot, text);
+        return set_within_tag(tree, node, slot, text, reterr);
 }
 
 int node_set_bool(struct node *node, size_t slot, bool value) {
@@ -279,7 +297,8 @@ int node_set_bytes(struct tree *tree, struct node *node, size_t slot, const void
         if (!blob)
                 return -ENOMEM;
         blob->size = size;
-        memcpy(blob->data, data, size);
+        if (size > 0)
+                memcpy(blob->data, data, size);
         node->values[slot] = (const char *)blob;
         return 0;
 }

@@ -82,6 +82,9 @@ uint32_t node_word(const struct node *node, size_t slot, uint32_t fallback);
 int64_t node_time(const struct node *node, size_t slot);
 struct vss_id node_id(const struct node *node, size_t slot);
 
+/* node_tag_size() - bytes of the node's start tag as it is written */
+size_t node_tag_size(const struct node *node);
+
 /* Writing a slot. NULL text takes the attribute away. node_set_text() is for TEXT, NAME and PATH
  * slots and checks what the document can hold: E_INVALIDARG with words; -ENOMEM. */
 int node_set_text(struct tree *tree, struct node *node, size_t slot, const char *text,

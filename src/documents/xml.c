@@ -139,9 +139,11 @@ static void unknown_start(struct reader *reader, const char *name, const char *p
                           const char *uri, int namespace_count, const xmlChar **namespaces,
                           int attribute_count, const xmlChar **attributes) {
         const char *around = reader->root->xmlns;
+        size_t before;
 
         if (reader->unknown_depth++ == 0)
                 reader->unknown.size = 0;
+        before = reader->unknown.size;
         close_tag(reader);
         text_add(&reader->unknown, "<", 1);
         add_qualified(&reader->unknown, prefix, name);
@@ -164,6 +166,8 @@ static void unknown_start(struct reader *reader, const char *name, const char *p
                 unknown_attribute(reader, a.prefix, a.name, reader->value.data, reader->value.size);
         }
         reader->tag_open = true;
+        if (reader->unknown.size - before > reader->tree->limits.tag_size)
+                reject(reader, "the attributes of %.64s are too long together", name);
 }
 
 static void unknown_end(struct reader *reader, const char *name, const char *prefix) {
@@ -240,6 +244,22 @@ static void set_attribute(struct reader *reader, struct node *node, size_t slot)
                        attribute->name, excerpt, wanted);
 }
 
+/* check_tag_size() - what is read must be small enough to be read again after it was written */
+static void check_tag_size(struct reader *reader, const struct node *node,
+                           const xmlChar **attributes, int count) {
+        size_t size = 0;
+
+        for (int i = 0; i < count; i++) {
+                struct raw_attribute a = raw_attribute(attributes, i);
+
+                size += (size_t)(a.end - a.begin) + 64;
+        }
+        /* no byte is written as more than six */
+        if (reader->code == 0 && size > reader->tree->limits.tag_size / 6 &&
+            node_tag_size(node) > reader->tree->limits.tag_size)
+                reject(reader, "the attributes of %s are too long together", node->element->name);
+}
+
 static void known_attributes(struct reader *reader, struct node *node, int count,
                              const xmlChar **attributes) {
         size_t hint = 0, slot;
@@ -257,6 +277,7 @@ static void known_attributes(struct reader *reader, struct node *node, int count
                 set_attribute(reader, node, slot);
                 hint = slot + 1;
         }
+        check_tag_size(reader, node, attributes, count);
         for (size_t i = 0; i < node->element->attribute_count && reader->code == 0; i++)
                 if (!node->values[i] && node->element->attributes[i].required)
                         reject(reader, "%s lacks the attribute %s", node->element->name,
