@@ -327,6 +327,8 @@ static void program_loaded(void *owner, void *target, enum ending ending, struct
                 note_log(w->session->coordinator, WORDS_ERROR, w->session, phases[*w->at].name,
                          party->name, "writer '%s' could not be started: %s", party->name,
                          answer->message ? answer->message : vss_error_name(answer->result));
+        if (ending == ENDED_LATE)
+                party_kill(party, "it could not be loaded in time and was ended");
         walk_answered(w);
 }
 

@@ -108,10 +108,19 @@ void coordinator_run_timers(struct coordinator *c) {
 }
 
 void coordinator_hold_expired(struct coordinator *c, const char *words) {
-        for (struct session *s = c->sessions; s; s = s->next)
-                if (s->set && s->set->held && walk_runs(&s->walk))
-                        walk_fail(&s->walk, VSS_E_HOLD_WRITES_TIMEOUT,
-                                  "vss-hold let the volumes go by itself in phase '%s': %s",
-                                  phases[*s->walk.at].name, words ? words : "no reason given");
+        for (struct session *s = c->sessions; s; s = s->next) {
+                struct walk *w = &s->walk;
+
+                if (!s->set || !s->set->held || !walk_runs(w))
+                        continue;
+                walk_fail(w, VSS_E_HOLD_WRITES_TIMEOUT,
+                          "vss-hold let the volumes go by itself in phase '%s': %s",
+                          phases[*w->at].name, words ? words : "no reason given");
+                s->set->held = false; /* nobody needs to wait for the release any more */
+                if (w->undoing && phases[*w->at].due == DUE_HELD && w->pending > 0) {
+                        calls_forget(c, w, s->set);
+                        walk_answered(w);
+                }
+        }
         timers_run(&c->timers);
 }

@@ -434,6 +434,8 @@ void question_answer(struct question *question, int code); /* words: question->e
 void question_ask(struct question *question, struct party *party, const struct call *call,
                   call_done_t done);
 void question_answered(struct question *question);
+/* question_refused() - a provider that will not do, for the words */
+void question_refused(struct question *question, const char *who, const char *why);
 void question_then(struct question *question, void (*then)(struct question *));
 void questions_cancel(struct coordinator *c, const struct session *session);
 void question_load_providers(struct question *question, void (*then)(struct question *));

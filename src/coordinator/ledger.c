@@ -266,16 +266,19 @@ static void copy_called(struct ledger *l, const char *who, bool well, const char
 static void called(void *owner, void *target, enum ending ending, struct answer *answer) {
         struct ledger *l = owner;
         struct party *party = target;
+        _cleanup_free_ char *name = text_or_empty(party->name); /* killing may remove the party */
         bool well = ending == ENDED_ANSWERED && !answer->fatal && answer->failure == 0 &&
                     (answer->result >= 0 || (!l->working_token && !l->working_abort &&
                                              answer->result == VSS_E_OBJECT_NOT_FOUND));
         const char *words = answer->message ? answer->message : vss_error_name(answer->result);
 
         l->working = false;
+        if (ending == ENDED_LATE)
+                party_kill(party, "it did not answer in time and was ended");
         if (l->working_token)
-                undo_called(l, party->name, well, words);
+                undo_called(l, name ? name : "", well, words);
         else
-                copy_called(l, party->name, well, words);
+                copy_called(l, name ? name : "", well, words);
         save_or_log(l);
         work_soon(l);
 }

@@ -112,16 +112,29 @@ void question_ask(struct question *q, struct party *party, const struct call *ca
         done(q, party, ENDED_LOST, &none);
 }
 
+void question_refused(struct question *q, const char *who, const char *why) {
+        _cleanup_free_ char *before = q->refusals;
+
+        if (asprintf(&q->refusals, "%s%s%s: %s", before ? before : "", before ? "; " : "", who,
+                     why) < 0)
+                q->refusals = NULL;
+}
+
 /* ---- every provider that can be loaded ---- */
 
 static void loaded(void *owner, void *target, enum ending ending, struct answer *answer) {
         struct question *q = owner;
         struct party *party = target;
 
-        if (ending != ENDED_ANSWERED || answer->result < 0) /* P-14 */
+        const char *why = answer->message ? answer->message : vss_error_name(answer->result);
+
+        if (ending != ENDED_ANSWERED || answer->result < 0) { /* P-14 */
                 note_log(q->coordinator, WORDS_WARNING, q->session, "load", party->name,
-                         "provider '%s' could not be started: %s", party->name,
-                         answer->message ? answer->message : vss_error_name(answer->result));
+                         "provider '%s' could not be started: %s", party->name, why);
+                question_refused(q, party->name, why);
+        }
+        if (ending == ENDED_LATE)
+                party_kill(party, "it could not be loaded in time and was ended");
         question_answered(q);
 }
 

@@ -43,15 +43,6 @@ static int list_candidates(struct question *q) {
 
 static void ask_next(struct question *q);
 
-static void refuse(struct question *q, const char *who, const char *why) {
-        _cleanup_free_ char *before = q->refusals;
-
-        if (asprintf(&q->refusals, "%s%s%s: %s", before ? before : "", before ? "; " : "", who,
-                     why) < 0)
-                q->refusals = NULL;
-        q->at++;
-}
-
 static const char *wrong_promise(const struct question *q, const struct party *p,
                                  const struct answer *answer) {
         const struct set *set = q->session ? q->session->set : NULL;
@@ -98,6 +89,8 @@ static void begun(void *owner, void *target, enum ending ending, struct answer *
                  ending == ENDED_LATE ? "did not answer" : "failed in",
                  phases[PHASE_BEGIN_PREPARE].name,
                  answer->message ? answer->message : vss_error_name(answer->result));
+        if (ending == ENDED_LATE) /* or it would begin after all, and commit what nobody knows */
+                party_kill(p, "it did not begin a preparation in time and was ended");
         question_answer(q, code);
 }
 
@@ -161,8 +154,6 @@ static void agreed(struct question *q, struct party *p, const struct answer *ans
         q->reply.provider = p->name;
         q->hold = answer->hold;
         q->instant = answer->instant;
-        free(q->refusals);
-        q->refusals = NULL;
         if (q->add)
                 question_ask(q, p, &call, counted);
         else
@@ -184,7 +175,8 @@ static void asked(void *owner, void *target, enum ending ending, struct answer *
                 note_log(q->coordinator, WORDS_WARNING, q->session, "is_volume_supported", p->name,
                          "provider '%s' could not say whether it copies '%s': %s", p->name,
                          q->volume.mount_point, why ? why : vss_error_name(answer->result));
-        refuse(q, p->name, why && *why ? why : "it does not copy this volume");
+        question_refused(q, p->name, why && *why ? why : "it does not copy this volume");
+        q->at++;
         question_then(q, ask_next);
 }
 
@@ -192,7 +184,7 @@ static void nobody(struct question *q) {
         int code = q->given ? VSS_E_VOLUME_NOT_SUPPORTED_BY_PROVIDER : VSS_E_VOLUME_NOT_SUPPORTED;
 
         if (!q->refusals)
-                refuse(q, q->volume.mount_point, "there is no provider");
+                question_refused(q, q->volume.mount_point, "there is no provider");
         if (!q->add) {
                 question_answer(q, 0);
                 return;
