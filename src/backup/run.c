@@ -5,7 +5,9 @@
 #define _GNU_SOURCE
 #include "backup/run.h"
 
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "backup/job.h"
 #include "base/cleanup.h"
@@ -78,10 +80,14 @@ int backup_plan(const struct backup_request *request, const struct backup_watch 
         _cleanup_(store_closep) struct store *store = NULL;
         struct set_list sets = { 0 };
         struct run run = { 0 };
-        int r = store_open(request->store, 0, &store, NULL);
+        int r = 0;
 
         /* a plan for a store that does not exist yet is a plan without history */
-        r = r < 0 ? 0 : store_list(store, &sets, reterr);
+        if (request->store && access(request->store, F_OK) == 0) {
+                r = store_open(request->store, 0, &store, reterr);
+                if (r >= 0)
+                        r = store_list(store, &sets, reterr);
+        }
         if (r >= 0)
                 r = open_jobs(&run, request, watch, store, store ? &sets : NULL, reterr);
         if (r >= 0)
@@ -214,6 +220,25 @@ void backup_outcome_done(struct backup_outcome *outcome) {
         memset(outcome, 0, sizeof(*outcome));
 }
 
+/* open_existing() - a store that is not there yet is made only when something goes into it */
+static int open_existing(const char *path, struct store **ret, struct set_list *ret_sets,
+                         struct vss_error *reterr) {
+        int r;
+
+        if (access(path, F_OK) < 0 && errno == ENOENT)
+                return 0;
+        r = store_open(path, STORE_CREATE, ret, reterr);
+        if (r >= 0)
+                r = store_lock(*ret, reterr);
+        return r < 0 ? r : store_list(*ret, ret_sets, reterr);
+}
+
+static int open_new(const char *path, struct store **ret, struct vss_error *reterr) {
+        int r = store_open(path, STORE_CREATE, ret, reterr);
+
+        return r < 0 ? r : store_lock(*ret, reterr);
+}
+
 int backup_run(const struct backup_request *request, const struct backup_watch *watch,
                struct backup_outcome *ret, struct vss_error *reterr) {
         _cleanup_(store_closep) struct store *store = NULL;
@@ -221,16 +246,14 @@ int backup_run(const struct backup_request *request, const struct backup_watch *
         struct set_list sets = { 0 };
         struct run run = { 0 };
         uint64_t began = monotonic_us();
-        int r = store_open(request->store, STORE_CREATE, &store, reterr);
+        int r = open_existing(request->store, &store, &sets, reterr);
 
-        if (r >= 0)
-                r = store_lock(store, reterr);
-        if (r >= 0)
-                r = store_list(store, &sets, reterr);
         if (r >= 0)
                 r = open_jobs(&run, request, watch, store, &sets, reterr);
         if (r >= 0)
                 r = nothing_to_do(&run, reterr);
+        if (r >= 0 && !store)
+                r = open_new(request->store, &store, reterr);
         if (r >= 0)
                 r = write_set(&run, request, watch, store, &outcome, reterr);
         run_done(&run);

@@ -164,7 +164,7 @@ static enum source_verdict decide_own(const struct deciding *d, const char *path
                                       bool is_directory) {
         const struct job *job = d->job;
 
-        if (path_is_below(path, job->request->store))
+        if (job->request->store && path_is_below(path, job->request->store))
                 return SOURCE_LEAVE_OUT; /* a backup never contains itself */
         for (char *const *e = job->request->what->excludes; *e; e++)
                 if (excluded_by(*e, path))

@@ -134,8 +134,10 @@ int report_error(const struct vss_error *error, const char *what_format, ...) {
                 json_string(&json, "message", vss_error_message(error));
                 (void)json_print(&json);
         }
-        fprintf(stderr, "vssctl: %s: %s (%s 0x%08x)\n", what ? what : "", vss_error_message(error),
-                vss_error_name(error->code), (unsigned)error->code);
+        fprintf(stderr, "vssctl: %s: %s", what ? what : "", printable(vss_error_message(error)));
+        if (error->code < -4095) /* an official code; the words of an errno say it all */
+                fprintf(stderr, " (%s 0x%08x)", vss_error_name(error->code), (unsigned)error->code);
+        fputc('\n', stderr);
         if (vss_error_is_retryable(error->code))
                 fprintf(stderr, "vssctl: trying again later may help\n");
         return exit_code_of(error->code);

@@ -274,6 +274,13 @@ const char *writer_state_word(uint32_t state) {
         return state < ELEMENTSOF(words) ? words[state] : "Unknown";
 }
 
+const char *backup_type_word(uint32_t type) {
+        static const char *const words[] = { "undefined", "full", "incremental", "differential",
+                                             "log",       "copy", "other" };
+
+        return type < ELEMENTSOF(words) ? words[type] : words[0];
+}
+
 const char *attribute_words(uint32_t attributes) {
         static const struct {
                 uint32_t bit;

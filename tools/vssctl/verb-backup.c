@@ -153,13 +153,6 @@ static const struct backup_watch watch = {
 
 /* ---- the account at the end ---- */
 
-static const char *type_word(uint32_t type) {
-        static const char *const words[] = { "undefined", "full", "incremental", "differential",
-                                             "log",       "copy", "other" };
-
-        return type < ELEMENTSOF(words) ? words[type] : words[0];
-}
-
 static int print_outcome(const struct backup_outcome *o) {
         struct json json = { 0 };
 
@@ -168,7 +161,7 @@ static int print_outcome(const struct backup_outcome *o) {
                 for (size_t i = 0; i < o->operation_count; i++)
                         printf("  %s: %zu volume%s, writers still for %.1f ms, writes held for "
                                "%.1f ms\n",
-                               type_word(o->operations[i].type), o->operations[i].volumes,
+                               backup_type_word(o->operations[i].type), o->operations[i].volumes,
                                o->operations[i].volumes == 1 ? "" : "s",
                                (double)o->operations[i].freeze_us / 1000,
                                (double)o->operations[i].hold_us / 1000);
@@ -181,7 +174,7 @@ static int print_outcome(const struct backup_outcome *o) {
         }
         for (size_t i = 0; i < o->operation_count; i++) {
                 json_string(&json, "record", "operation");
-                json_string(&json, "type", type_word(o->operations[i].type));
+                json_string(&json, "type", backup_type_word(o->operations[i].type));
                 json_number(&json, "volumes", (int64_t)o->operations[i].volumes);
                 json_number(&json, "freeze_us", (int64_t)o->operations[i].freeze_us);
                 json_number(&json, "hold_us", (int64_t)o->operations[i].hold_us);
@@ -229,7 +222,7 @@ static int verify_outcome(const struct backup_outcome *o) {
 
 static int parse_type(const char *word, uint32_t *ret) {
         for (uint32_t type = VSS_BT_FULL; type <= VSS_BT_COPY; type++)
-                if (strcmp(word, type_word(type)) == 0) {
+                if (strcmp(word, backup_type_word(type)) == 0) {
                         *ret = type;
                         return EXIT_OK;
                 }

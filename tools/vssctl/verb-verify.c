@@ -21,13 +21,6 @@ enum { OPT_FROM = 1, OPT_QUICK };
 static const char *arg_from;
 static bool arg_quick;
 
-static const char *type_word(uint32_t type) {
-        static const char *const words[] = { "undefined", "full", "incremental", "differential",
-                                             "log",       "copy", "other" };
-
-        return type < ELEMENTSOF(words) ? words[type] : words[0];
-}
-
 /* ---- list backups ---- */
 
 static void count_components(const struct set_info *set, size_t *ret_good, size_t *ret_failed,
@@ -72,7 +65,7 @@ static int print_set(const struct set_list *sets, const struct set_info *set) {
         count_components(set, &good, &failed, &entries, &bytes);
         if (!arg_json) {
                 printf("%s  %s  %s\n", printable(set->folder), format_time(set->time),
-                       type_word(set->type));
+                       backup_type_word(set->type));
                 printf("  id:         %s%s%s\n", format_id(&set->id), base ? ", builds on " : "",
                        base ? printable(base) : "");
                 if (set->label && *set->label)
@@ -86,7 +79,7 @@ static int print_set(const struct set_list *sets, const struct set_info *set) {
         json_id(&json, "id", &set->id);
         json_string(&json, "folder", set->folder);
         json_time(&json, "time", set->time);
-        json_string(&json, "type", type_word(set->type));
+        json_string(&json, "type", backup_type_word(set->type));
         json_string(&json, "base", base);
         json_string(&json, "label", set->label);
         json_string(&json, "host", set->host);
