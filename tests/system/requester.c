@@ -4,7 +4,7 @@
  * that a script can look, and kill, in between.
  *
  * usage: requester CONFIG-DIR [ADDRESS]
- *   context N | gather | writers | start | add VOLUME [PROVIDER-ID] | prepare | do | copies |
+ *   context N | gather | writers | start | add VOLUME [PROVIDER-ID] | prepare | snapshot | copies |
  * status | complete | abort | delete | timing | volumes | resolve PATH | below PATH | query |
  * release
  *
@@ -62,8 +62,9 @@ static int print_writers(struct vss_error *e) {
 static int print_status(struct vss_error *e) {
         struct vss_async *async = NULL;
         size_t n = 0;
-        int r = finish(vss_backup_components_gather_writer_status(bc, &async, e), async, e);
+        int r = vss_backup_components_gather_writer_status(bc, &async, e);
 
+        r = finish(r, async, e);
         if (r >= 0)
                 r = vss_backup_components_get_writer_status_count(bc, &n, e);
         for (size_t i = 0; r >= 0 && i < n; i++) {
@@ -158,7 +159,7 @@ static int step(const char *verb, char *rest, struct vss_error *e) {
                 r = vss_backup_components_prepare_for_backup(bc, &async, e);
                 return finish(r, async, e);
         }
-        if (strcmp(verb, "do") == 0) {
+        if (strcmp(verb, "snapshot") == 0) {
                 r = vss_backup_components_do_snapshot_set(bc, &async, e);
                 return finish(r, async, e);
         }
