@@ -295,6 +295,7 @@ int vss_writer_run(struct vss_writer_ops *ops, int fd, struct vss_error *reterr)
 
         if (r < 0)
                 return r;
+        writer->given = ops;
         r = wire_connect(take_fd(&taken), false, &writer->bus);
         if (r < 0) {
                 vss_fail(reterr, r, "writer '%s' cannot use its socket", writer->ops.name);

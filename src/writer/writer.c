@@ -52,6 +52,26 @@ static int check_ops(const struct vss_writer_ops *ops, struct vss_error *reterr)
         return check_numbers(ops, reterr);
 }
 
+static void fill_defaults(struct vss_writer_ops *ops) {
+        if (ops->level == VSS_APP_UNKNOWN)
+                ops->level = VSS_APP_FRONT_END;
+        if (ops->freeze_timeout_ms == 0)
+                ops->freeze_timeout_ms = FREEZE_TIMEOUT_DEFAULT_MS;
+}
+
+/* What a writer learnt from its settings: version_major to freeze_timeout_ms lie in one piece,
+ * in every size of the struct that writer_new() takes. */
+static int take_identity(struct vss_writer *writer, struct vss_error *reterr) {
+        const size_t begin = offsetof(struct vss_writer_ops, version_major),
+                     end = offsetof(struct vss_writer_ops, configure);
+
+        if (!writer->given)
+                return 0;
+        memcpy((char *)&writer->ops + begin, (const char *)writer->given + begin, end - begin);
+        fill_defaults(&writer->ops);
+        return check_numbers(&writer->ops, reterr);
+}
+
 int writer_new(const struct vss_writer_ops *ops, struct vss_writer **ret,
                struct vss_error *reterr) {
         struct vss_writer *writer;
@@ -73,10 +93,7 @@ int writer_new(const struct vss_writer_ops *ops, struct vss_writer **ret,
                 free(writer);
                 return r;
         }
-        if (writer->ops.level == VSS_APP_UNKNOWN)
-                writer->ops.level = VSS_APP_FRONT_END;
-        if (writer->ops.freeze_timeout_ms == 0)
-                writer->ops.freeze_timeout_ms = FREEZE_TIMEOUT_DEFAULT_MS;
+        fill_defaults(&writer->ops);
         *ret = writer;
         return 0;
 }
@@ -148,6 +165,8 @@ int writer_load(struct vss_writer *writer, const struct vss_id *instance, const 
                 r = writer->ops.load(writer, reterr);
                 writer_leave(&call);
         }
+        if (r >= 0)
+                r = take_identity(writer, reterr);
         if (r < 0)
                 return vss_wrap(reterr, r, "writer '%s' cannot start", writer->ops.name);
         writer->loaded = true;

@@ -78,6 +78,7 @@ struct deferred {
 
 struct vss_writer {
         struct vss_writer_ops ops; /* a copy; what the plug-in's smaller struct lacks is NULL */
+        const struct vss_writer_ops *given; /* a plug-in's own, whose identity load may change */
         void *data;
         struct vss_id instance_id;
         char *instance_name;
