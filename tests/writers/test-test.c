@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The test writer does what it is told: tests of the service stand on that.
+ */
+#define _GNU_SOURCE
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "base/file.h"
+#include "host.h"
+#include "tests/check.h"
+
+/* one component over data/, log and held file, and up to eight more settings */
+static void start(struct host *host, const char *const *more) {
+        const char *settings[64] = {
+                "component a", "files",     scratch_path("data/* recursive"),
+                "component a", "exclude",   scratch_path("data/*.tmp recursive"),
+                "test",        "log",       scratch_path("log"),
+                "test",        "held_file", scratch_path("held")
+        };
+        size_t n = 12;
+
+        while (more && *more)
+                settings[n++] = *more++;
+        if (host_start(host, "test", settings) < 0)
+                CHECK_FAIL_("%s", vss_error_message(&host->error));
+        host->volumes[0] = scratch_path("data");
+        host->devices[0] = scratch_path("copy");
+        (void)unlink(scratch_path("log"));
+}
+
+static bool logged(const char *words) {
+        char *text = read_file(scratch_path("log"));
+        bool found = text && strstr(text, words);
+
+        free(text);
+        return found;
+}
+
+static bool is_held(void) {
+        return exists(scratch_path("held"));
+}
+
+/* who was told what, when, and in which session */
+static void test_log(void) {
+        static const char *const events[] = { "PrepareBackup", "PrepareSnapshot", "Freeze",
+                                              "Thaw",          "PostSnapshot",    "BackupComplete",
+                                              "BackupShutdown" };
+        static const char *const words[] = { "prepare_backup type=1 components=1",
+                                             "prepare_snapshot volumes=1",
+                                             "freeze",
+                                             "thaw",
+                                             "post_snapshot type=1 components=1",
+                                             "backup_complete type=1 components=1",
+                                             "backup_shutdown" };
+        char session[VSS_ID_TEXT_SIZE], *text, *line, *rest;
+        struct host host;
+        uint64_t last = 0;
+        size_t n = 0;
+
+        start(&host, NULL);
+        host_select(&host, VSS_CT_FILEGROUP, NULL, "a");
+        (void)unlink(scratch_path("log"));
+        for (size_t i = 0; i < sizeof(events) / sizeof(*events); i++) {
+                CHECK_INT(host_event(&host, events[i]), 0);
+                CHECK_INT(is_held(), strcmp(events[i], "Freeze") == 0);
+        }
+        (void)vss_id_format(&host.session, session);
+        host_stop(&host);
+        text = rest = read_file(scratch_path("log"));
+        while ((line = strsep(&rest, "\n")) && *line) {
+                char id[64], said[128];
+                uint64_t us;
+
+                CHECK_INT(sscanf(line, "%" SCNu64 " %63s %127[^\n]", &us, id, said), 3);
+                CHECK(us >= last && us <= monotonic_us());
+                CHECK_STR(id, session);
+                last = us;
+                if (strncmp(said, "succeeded", 9) == 0)
+                        continue;
+                CHECK_STR(said, words[n]);
+                n++;
+        }
+        CHECK_INT(n, sizeof(words) / sizeof(*words));
+        free(text);
+}
+
+static void test_faults(void) {
+        static const char *const fail[] = { "test", "fail", "freeze VSS_E_WRITERERROR_RETRYABLE 1",
+                                            NULL };
+        static const char *const soft[] = {
+                "test", "fail", "prepare_snapshot VSS_E_WRITERERROR_PARTIAL_FAILURE soft", NULL
+        };
+        static const char *const delay[] = { "test", "delay", "thaw 200ms", NULL };
+        static const char *const wrong[] = { "component a", "files", "/x/*",
+                                             "test",        "fail",  "freezing VSS_E_BAD_STATE",
+                                             NULL };
+        uint64_t began;
+        struct host host;
+
+        start(&host, fail);
+        CHECK_INT(host_event(&host, "PrepareBackup"), 0);
+        CHECK_INT(host_event(&host, "PrepareSnapshot"), 0);
+        CHECK_INT(host_event(&host, "Freeze"), VSS_E_WRITERERROR_RETRYABLE);
+        CHECK(host.result.fatal);
+        CHECK_INT(host_event(&host, "Abort"), 0);
+        CHECK(!is_held());
+        CHECK_INT(host_event(&host, "PrepareBackup"), 0);
+        CHECK_INT(host_event(&host, "PrepareSnapshot"), 0);
+        CHECK_INT(host_event(&host, "Freeze"), 0); /* told: one time */
+        CHECK_INT(host_event(&host, "Thaw"), 0);
+        host_stop(&host);
+
+        start(&host, soft);
+        CHECK_INT(host_event(&host, "PrepareBackup"), 0);
+        CHECK_INT(host_event(&host, "PrepareSnapshot"), VSS_E_WRITERERROR_PARTIAL_FAILURE);
+        CHECK(!host.result.fatal);
+        host_stop(&host);
+
+        start(&host, delay);
+        CHECK_INT(host_event(&host, "PrepareBackup"), 0);
+        CHECK_INT(host_event(&host, "PrepareSnapshot"), 0);
+        CHECK_INT(host_event(&host, "Freeze"), 0);
+        began = monotonic_us();
+        CHECK_INT(host_event(&host, "Thaw"), 0);
+        CHECK(monotonic_us() - began >= 200000);
+        host_stop(&host);
+
+        CHECK(host_start(&host, "test", wrong) < 0);
+        CHECK(strstr(host.error.message, "[test] fail"));
+        CHECK(strstr(host.error.message, "prepare_snapshot"));
+        vss_error_clear(&host.error);
+}
+
+/* dies with what it holds; a fresh one undoes it */
+static void test_die(void) {
+        static const char *const die[] = { "test", "die", "thaw", NULL };
+        struct host host, fresh;
+        struct wire_bytes token;
+
+        start(&host, die);
+        CHECK_INT(host_event(&host, "PrepareBackup"), 0);
+        CHECK_INT(host_event(&host, "PrepareSnapshot"), 0);
+        CHECK_INT(host_event(&host, "Freeze"), 0);
+        CHECK(is_held());
+        host_kill(&host);
+        token = host.token;
+        CHECK(is_held());
+        start(&fresh, NULL);
+        CHECK_INT(host_undo(&fresh, &token), 0);
+        CHECK(logged(" undo"));
+        CHECK(!is_held());
+        host_stop(&fresh);
+        free(token.data);
+}
+
+static void in_restore(struct host *host, const char *xml, size_t size) {
+        struct vss_component_key key = { .writer_id = host->identity.writer_id,
+                                         .type = VSS_CT_FILEGROUP,
+                                         .name = "a" };
+
+        CHECK_INT(host_identify(host), 0);
+        CHECK_INT(bcd_load(xml, size, NULL, &host->bcd, NULL), 0);
+        /* a new life has a new instance, the document names the old one */
+        vss_writer_components_get_writer_info(bcd_get_writer(host->bcd, 0), &host->instance, NULL);
+        CHECK_INT(bcd_set_restore_state(host->bcd, VSS_RTYPE_BY_COPY, NULL), 0);
+        CHECK_INT(bcd_set_selected_for_restore(host->bcd, &key, true, NULL, NULL), 0);
+        CHECK_INT(host_event(host, "PreRestore"), 0);
+        CHECK_INT(bcd_set_file_restore_status(host->bcd, &key, VSS_RS_ALL, NULL), 0);
+}
+
+/* checkIncludes, checkExcludes, deleteFiles: a requester that brings back something else, reads
+ * the original, or restores what is excluded, is caught */
+static void test_checks(void) {
+        static const char *const checks[] = { "test", "check_includes", "yes",
+                                              "test", "check_excludes", "yes",
+                                              "test", "delete_files",   "yes",
+                                              NULL };
+        struct host host;
+        size_t size;
+        char *xml;
+
+        CHECK_INT(mkdir(scratch_path("data/sub"), 0755), 0);
+        write_file(scratch_path("data/one"), "first", 0644);
+        write_file(scratch_path("data/sub/two \xff"), "second", 0644);
+        write_file(scratch_path("data/x.tmp"), "temporary", 0644);
+        start(&host, checks);
+        host_select(&host, VSS_CT_FILEGROUP, NULL, "a");
+        CHECK_INT(host_event(&host, "PrepareBackup"), 0);
+        CHECK_INT(host_event(&host, "PrepareSnapshot"), 0);
+        CHECK_INT(host_event(&host, "Freeze"), 0);
+        {
+                char *command;
+
+                CHECK(asprintf(&command, "cp -a '%s' '%s'", scratch_path("data"),
+                               scratch_path("copy")) > 0);
+                CHECK_INT(system(command), 0);
+                free(command);
+        }
+        CHECK_INT(host_event(&host, "Thaw"), 0);
+        CHECK_INT(host_event(&host, "PostSnapshot"), 0);
+        CHECK(!exists(scratch_path("data/one")));
+        CHECK(!exists(scratch_path("data/sub/two \xff")));
+        CHECK(exists(scratch_path("data/x.tmp")));
+        CHECK_INT(bcd_save(host.bcd, &xml, &size, NULL), 0);
+        host_stop(&host);
+
+        (void)unlink(scratch_path("data/x.tmp"));
+        write_file(scratch_path("data/one"), "first", 0644);
+        write_file(scratch_path("data/sub/two \xff"), "second", 0644);
+        start(&host, checks);
+        in_restore(&host, xml, size);
+        CHECK_INT(host_event(&host, "PostRestore"), 0);
+        CHECK(logged("check restored good=2 bad=0"));
+        write_file(scratch_path("data/one"), "changed", 0644);
+        write_file(scratch_path("data/x.tmp"), "temporary", 0644);
+        (void)unlink(scratch_path("data/sub/two \xff"));
+        CHECK_INT(host_event(&host, "PreRestore"), 0);
+        CHECK_INT(host_event(&host, "PostRestore"), VSS_E_WRITERERROR_PARTIAL_FAILURE);
+        CHECK(logged("check different"));
+        CHECK(logged("check missing"));
+        CHECK(logged("check excluded"));
+        host_stop(&host);
+        free(xml);
+}
+
+int main(int argc, char **argv) {
+        CHECK_INT(mkdir(scratch_path("data"), 0755), 0);
+        RUN(test_log);
+        RUN(test_faults);
+        RUN(test_die);
+        RUN(test_checks);
+        return 0;
+}
