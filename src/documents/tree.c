@@ -12,7 +12,10 @@
 
 #include "documents/text.h"
 
-#define TAG_RESERVE ((size_t)4096) /* for numbers, words and identifiers set later */
+/* A text up to SMALL_TEXT is not counted; the reserve is what all slots of an element can have of
+ * such texts, six bytes written for each */
+#define SMALL_TEXT ((size_t)4096)
+#define TAG_RESERVE ((size_t)600000)
 
 int tree_init(struct tree *tree, const struct element *root, const struct document_limits *limits) {
         int r;
@@ -210,7 +213,8 @@ static int set_within_tag(struct tree *tree, struct node *node, size_t slot, con
         const char *before = node->values[slot];
         int r = set_string(tree, node, slot, text);
 
-        if (r < 0 || node_tag_size(node) + TAG_RESERVE <= tree->limits.tag_size)
+        if (r < 0 || strlen(text) <= SMALL_TEXT ||
+            node_tag_size(node) + TAG_RESERVE <= tree->limits.tag_size)
                 return r;
         node->values[slot] = before;
         return vss_fail(reterr, E_INVALIDARG,
