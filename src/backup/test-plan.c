@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * test-plan.c - which components a backup takes, and what the plan decides for each file set.
+ */
+#define _GNU_SOURCE
+#include "tests/check.h"
+
+#include <stdarg.h>
+
+#include "backup/plan.h"
+#include "base/array.h"
+#include "base/cleanup.h"
+
+#define WRITER "11111111-2222-4333-8444-555555555555"
+#define INSTANCE "99999999-2222-4333-8444-555555555555"
+
+/* ---- documents, as a writer would have made them ---- */
+
+static struct vss_examine_writer_metadata *metadata(uint32_t schema, const char *locations) {
+        struct vss_examine_writer_metadata *m;
+        struct vss_error error = VSS_ERROR_INIT;
+        char *xml;
+
+        CHECK(asprintf(&xml,
+                       "<WRITER_METADATA xmlns=\"x-schema:#VssWriterMetadataInfo\" version=\"1.2\" "
+                       "backupSchema=\"%u\"><IDENTIFICATION writerId=\"" WRITER
+                       "\" instanceId=\"" INSTANCE "\" friendlyName=\"Shop\" usage=\"USER_DATA\" "
+                       "dataSource=\"OTHER\" majorVersion=\"0\" minorVersion=\"0\"/>"
+                       "<RESTORE_METHOD method=\"RESTORE_IF_CAN_BE_REPLACED\" "
+                       "writerRestore=\"never\" rebootRequired=\"no\"/>"
+                       "<BACKUP_LOCATIONS>%s</BACKUP_LOCATIONS></WRITER_METADATA>",
+                       schema, locations) > 0);
+        if (vss_examine_writer_metadata_create(xml, strlen(xml), &m, &error) < 0)
+                CHECK_FAIL_("%s", vss_error_message(&error));
+        free(xml);
+        return m;
+}
+
+#define GROUP(path, name, selectable, files)                                                       \
+        "<FILE_GROUP" path " componentName=\"" name                                                \
+        "\" restoreMetadata=\"no\" notifyOnBackupComplete=\"no\" selectable=\"" selectable         \
+        "\" selectableForRestore=\"no\" componentFlags=\"0\">" files "</FILE_GROUP>"
+#define FILES(path, spec, extra) "<FILE_LIST path=\"" path "\" filespec=\"" spec "\" " extra "/>"
+#define MASK(decimal) "filespecBackupType=\"" decimal "\""
+
+static struct vss_stored_backup_components *components(const char *inner) {
+        struct vss_stored_backup_components *stored;
+        struct vss_error error = VSS_ERROR_INIT;
+        char *xml;
+
+        CHECK(asprintf(
+                      &xml,
+                      "<BACKUP_COMPONENTS xmlns=\"x-schema:#VssComponentMetadata\" version=\"1.2\" "
+                      "bootableSystemStateBackup=\"no\" selectComponents=\"yes\" "
+                      "backupType=\"incremental\" partialFileSupport=\"yes\" "
+                      "snapshotSetId=\"" WRITER "\"><WRITER_COMPONENTS instanceId=\"" INSTANCE
+                      "\" writerId=\"" WRITER "\" backupSchema=\"115\">"
+                      "<COMPONENT componentName=\"c\" componentType=\"filegroup\">%s</COMPONENT>"
+                      "</WRITER_COMPONENTS></BACKUP_COMPONENTS>",
+                      inner) > 0);
+        if (vss_stored_backup_components_load(xml, strlen(xml), &stored, &error) < 0)
+                CHECK_FAIL_("%s", vss_error_message(&error));
+        free(xml);
+        return stored;
+}
+
+struct fixture {
+        struct vss_examine_writer_metadata *metadata;
+        struct selection selection;
+        struct plan plan;
+};
+
+static struct fixture choose(struct vss_examine_writer_metadata *m,
+                             const struct selection_request *request) {
+        struct fixture f = { .metadata = m };
+        struct vss_error error = VSS_ERROR_INIT;
+        struct vss_id instance;
+
+        CHECK_INT(vss_id_parse(INSTANCE, &instance), 0);
+        CHECK_INT(selection_add_writer(&f.selection, &instance, m), 0);
+        if (selection_choose(&f.selection, request, &error) < 0)
+                CHECK_FAIL_("%s", vss_error_message(&error));
+        return f;
+}
+
+static void done(struct fixture *f) {
+        plan_done(&f->plan);
+        selection_done(&f->selection);
+        vss_examine_writer_metadata_free(f->metadata);
+}
+
+static const struct chosen_component *named(const struct fixture *f, const char *path) {
+        const struct chosen_writer *w = &f->selection.writers[0];
+
+        for (size_t i = 0; i < w->component_count; i++)
+                if (strcmp(w->components[i].full_path, path) == 0)
+                        return &w->components[i];
+        CHECK_FAIL_("no component %s", path);
+}
+
+/* ---- selection ---- */
+
+static const char shop[] = GROUP("", "config", "no", FILES("/etc/shop", "*", MASK("3855")))
+        GROUP("", "data", "yes", FILES("/srv/shop", "*", MASK("3855"))) GROUP(
+                " logicalPath=\"data\"", "jan", "no", FILES("/srv/shop/jan", "*", MASK("3855")))
+                GROUP(" logicalPath=\"data\"", "feb", "yes", FILES("/var/feb", "*", MASK("3855")))
+                        GROUP("", "other", "yes", FILES("/srv/other", "*", MASK("3855")));
+
+static void test_by_paths(void) {
+        const char *const paths[] = { "/srv", "/var/feb", NULL };
+        const struct selection_request request = { .paths = paths };
+        struct fixture f = choose(metadata(0, shop), &request);
+
+        CHECK(named(&f, "data")->explicit_); /* all of its set lies below */
+        CHECK(named(&f, "other")->explicit_);
+        CHECK(!named(&f, "data\\jan")->explicit_ && named(&f, "data\\jan")->included); /* L-8 */
+        CHECK(!named(&f, "data\\feb")->explicit_ && named(&f, "data\\feb")->included); /* L-31 */
+        CHECK_INT(named(&f, "data\\jan")->defining, 1);
+        CHECK(named(&f, "config")->explicit_); /* L-10: required, though outside of the paths */
+        CHECK_INT(f.selection.note_count, 1);
+        CHECK(strstr(f.selection.notes[0], "config"));
+        done(&f);
+}
+
+/* a set that is only partly below the paths is not taken; what is whole below it is (L-9) */
+static void test_partly_below(void) {
+        const char *const paths[] = { "/var/feb", NULL };
+        const struct selection_request request = { .paths = paths };
+        struct fixture f = choose(metadata(0, shop), &request);
+
+        CHECK(!named(&f, "data")->included);
+        CHECK(named(&f, "data\\feb")->explicit_);
+        CHECK(!named(&f, "data\\jan")->included); /* L-12 */
+        done(&f);
+}
+
+static void test_nothing_below(void) {
+        const char *const paths[] = { "/srvx", "/", NULL };
+        const char *const similar[] = { "/srvx", NULL };
+        const struct selection_request request = { .paths = similar };
+        struct fixture f = choose(metadata(0, shop), &request);
+
+        CHECK(!f.selection.writers[0].participates); /* SV-1 */
+        CHECK(!named(&f, "config")->included);
+        done(&f);
+        f = choose(metadata(0, shop), &(struct selection_request){ .paths = paths });
+        CHECK(named(&f, "data")->explicit_ && named(&f, "config")->explicit_);
+        done(&f);
+}
+
+static void test_by_name(void) {
+        const char *const names[] = { "Shop:data\\feb", WRITER ":other", NULL };
+        const struct selection_request request = { .components = names };
+        struct fixture f = choose(metadata(0, shop), &request);
+
+        CHECK(named(&f, "data\\feb")->explicit_ && named(&f, "other")->explicit_);
+        CHECK(named(&f, "config")->explicit_); /* L-10 */
+        CHECK(!named(&f, "data")->included);
+        done(&f);
+}
+
+/* L-32: naming the part first and the whole later leaves only the whole explicit */
+static void test_whole_after_part(void) {
+        const char *const names[] = { "Shop:data\\feb", "Shop:data", NULL };
+        struct fixture f =
+                choose(metadata(0, shop), &(struct selection_request){ .components = names });
+
+        CHECK(named(&f, "data")->explicit_);
+        CHECK(!named(&f, "data\\feb")->explicit_ && named(&f, "data\\feb")->included);
+        done(&f);
+}
+
+static int choose_fails(const char *name) {
+        struct vss_examine_writer_metadata *m = metadata(0, shop);
+        const char *const names[] = { name, NULL };
+        const struct selection_request request = { .components = names };
+        struct selection s = { 0 };
+        struct vss_error error = VSS_ERROR_INIT;
+        struct vss_id instance = { { 1 } };
+        int r;
+
+        CHECK_INT(selection_add_writer(&s, &instance, m), 0);
+        r = selection_choose(&s, &request, &error);
+        CHECK(r < 0 && strstr(vss_error_message(&error), name));
+        vss_error_clear(&error);
+        selection_done(&s);
+        vss_examine_writer_metadata_free(m);
+        return r;
+}
+
+static void test_bad_names(void) {
+        CHECK_INT(choose_fails("Shop:nope"), VSS_E_OBJECT_NOT_FOUND); /* L-28 */
+        CHECK_INT(choose_fails("Nobody"), VSS_E_OBJECT_NOT_FOUND);
+        CHECK_INT(choose_fails("Shop:data\\jan"), E_INVALIDARG); /* L-30 */
+}
+
+/* ---- masks: IV-18..IV-30, IV-34 ---- */
+
+static const struct mask_row {
+        const char *vector;
+        uint32_t type, schema;
+        const char *mask;
+        enum decision decision;
+        bool snapshot;
+} mask_rows[] = {
+        { "IV-18", VSS_BT_FULL, 0, "3855", DECIDE_WHOLE, true },
+        { "IV-19", VSS_BT_INCREMENTAL, VSS_BS_INCREMENTAL, "3855", DECIDE_WHOLE, true },
+        { "IV-20", VSS_BT_INCREMENTAL, VSS_BS_INCREMENTAL, "257", DECIDE_SKIP, false },
+        { "IV-21", VSS_BT_DIFFERENTIAL, VSS_BS_DIFFERENTIAL, "514", DECIDE_WHOLE, true },
+        { "IV-22", VSS_BT_INCREMENTAL, VSS_BS_INCREMENTAL, "514", DECIDE_SKIP, false },
+        { "IV-23", VSS_BT_INCREMENTAL, VSS_BS_INCREMENTAL, "4", DECIDE_WHOLE, false },
+        { "IV-24", VSS_BT_FULL, 0, "1024", DECIDE_SKIP, false },
+        { "IV-27", VSS_BT_COPY, VSS_BS_COPY, "257", DECIDE_WHOLE, true },
+        { "IV-28", VSS_BT_COPY, VSS_BS_COPY, "3598", DECIDE_SKIP, false },
+        { "IV-29", VSS_BT_INCREMENTAL, 0, "257", DECIDE_WHOLE, true },
+        { "IV-30", VSS_BT_FULL, 0, "0", DECIDE_SKIP, false },
+        { "IV-34", VSS_BT_FULL, 0, "15", DECIDE_WHOLE, false },
+};
+
+static void test_masks(void) {
+        const char *const names[] = { "Shop", NULL };
+        const struct selection_request request = { .components = names };
+
+        for (size_t i = 0; i < ELEMENTSOF(mask_rows); i++) {
+                const struct mask_row *row = &mask_rows[i];
+                struct fixture f;
+                char *group;
+
+                CHECK(asprintf(&group,
+                               GROUP("", "c", "yes",
+                                     "<FILE_LIST path=\"/d\" filespec=\"*.t\" "
+                                     "filespecBackupType=\"%s\"/>"),
+                               row->mask) > 0);
+                f = choose(metadata(row->schema, group), &request);
+                free(group);
+                CHECK_INT(plan_make(&f.selection, NULL, row->type, &f.plan), 0);
+                CHECK_INT(f.plan.count, 1);
+                if (f.plan.items[0].decision != row->decision ||
+                    (row->decision == DECIDE_WHOLE &&
+                     f.plan.items[0].from_snapshot != row->snapshot))
+                        CHECK_FAIL_("%s: %s by %s", row->vector,
+                                    decision_to_string(f.plan.items[0].decision),
+                                    f.plan.items[0].rule);
+                /* IV-107, IV-108: without LAST_MODIFY nothing may turn up later */
+                CHECK_INT(plan_needs_snapshot(&f.plan, &f.plan.items[0]),
+                          row->decision == DECIDE_WHOLE && row->snapshot);
+                done(&f);
+        }
+}
+
+static void test_own_paths(void) {
+        const char *const paths[] = { "/home", NULL };
+        struct fixture f = choose(metadata(0, shop), &(struct selection_request){ .paths = paths });
+
+        CHECK_INT(plan_make(&f.selection, paths, VSS_BT_FULL, &f.plan), 0);
+        CHECK_INT(f.plan.count, 1);
+        CHECK_INT(f.plan.items[0].decision, DECIDE_WHOLE);
+        CHECK_STR(f.plan.items[0].rule, "B-149");
+        plan_done(&f.plan);
+        CHECK_INT(plan_make(&f.selection, paths, VSS_BT_DIFFERENTIAL, &f.plan), 0);
+        CHECK_INT(f.plan.items[0].decision, DECIDE_COMPARE);
+        CHECK_STR(f.plan.items[0].rule, "I-114");
+        done(&f);
+}
+
+/* ---- entries: IV-35..IV-45, IV-67..IV-73 ---- */
+
+static struct fixture with_entries(uint32_t type, const char *mask, const char *entries) {
+        const char *const names[] = { "Shop", NULL };
+        struct vss_stored_backup_components *stored = components(entries);
+        struct vss_error error = VSS_ERROR_INIT;
+        struct fixture f;
+        char *group;
+
+        CHECK(asprintf(&group,
+                       GROUP("", "c", "yes",
+                             "<FILE_LIST path=\"/d\" filespec=\"*.t\" alternatePath=\"/alt\" "
+                             "filespecBackupType=\"%s\"/>"),
+                       mask) > 0);
+        /* 0x73: DIFF, INC, COPY, TIMESTAMPED, LAST_MODIFY */
+        f = choose(metadata(0x73, group), &(struct selection_request){ .components = names });
+        free(group);
+        CHECK_INT(plan_make(&f.selection, NULL, type, &f.plan), 0);
+        if (plan_add_entries(&f.plan, 0, vss_stored_backup_components_get_writer(stored, 0),
+                             &f.selection, &error) < 0)
+                CHECK_FAIL_("%s", vss_error_message(&error));
+        vss_stored_backup_components_free(stored);
+        return f;
+}
+
+#define DIFFERENCED(path, spec, time)                                                              \
+        "<DIFFERENCED_FILES path=\"" path "\" filespec=\"" spec                                    \
+        "\" recursive=\"no\" lastModifyTime=\"" time "\"/>"
+#define PARTIAL(path, name, ranges)                                                                \
+        "<PARTIAL_FILE path=\"" path "\" filespec=\"" name "\" ranges=\"" ranges "\"/>"
+
+static void test_differenced(void) {
+        struct fixture f =
+                with_entries(VSS_BT_INCREMENTAL, "3855", DIFFERENCED("/d", "*.t", "200"));
+
+        CHECK_INT(f.plan.count, 1); /* IV-36: the entry replaces the mask, I-105 */
+        CHECK_INT(f.plan.items[0].decision, DECIDE_SINCE);
+        CHECK_INT(f.plan.items[0].since, 200);
+        CHECK_STR(f.plan.items[0].rule, "I-102");
+        CHECK_STR(plan_reads(&f.plan.items[0]), "/alt"); /* IV-50 */
+        done(&f);
+        f = with_entries(VSS_BT_INCREMENTAL, "257", DIFFERENCED("/d", "*.t", "200"));
+        CHECK_INT(f.plan.items[0].decision, DECIDE_SINCE); /* IV-41: entry beats missing bit */
+        done(&f);
+        f = with_entries(VSS_BT_FULL, "257", DIFFERENCED("/d", "*.t", "200"));
+        CHECK_INT(f.plan.items[0].decision, DECIDE_WHOLE); /* IV-42, I-108 */
+        done(&f);
+        f = with_entries(VSS_BT_DIFFERENTIAL, "3855", DIFFERENCED("/d", "*.t", "0"));
+        CHECK_INT(f.plan.items[0].decision, DECIDE_COMPARE); /* IV-38, I-103 */
+        done(&f);
+        f = with_entries(VSS_BT_INCREMENTAL, "3855", DIFFERENCED("/d/new", "*.u", "100"));
+        CHECK_INT(f.plan.count, 2); /* IV-45: new files, from the shadow copy (I-106, I-112) */
+        CHECK_INT(f.plan.items[1].decision, DECIDE_SINCE);
+        CHECK(f.plan.items[1].from_snapshot);
+        CHECK_INT(f.plan.items[0].decision, DECIDE_WHOLE);
+        done(&f);
+}
+
+static void test_partial(void) {
+        struct fixture f = with_entries(VSS_BT_INCREMENTAL, "257", PARTIAL("/d", "p.t", "0:5"));
+
+        CHECK_INT(f.plan.count, 2); /* IV-68: the rest stays under its mask (I-127) */
+        CHECK_INT(f.plan.items[0].decision, DECIDE_SKIP);
+        CHECK_INT(f.plan.items[1].decision, DECIDE_RANGES);
+        CHECK_STR(f.plan.items[1].rule, "I-124");
+        CHECK_STR(plan_reads(&f.plan.items[1]), "/alt"); /* I-126 */
+        CHECK(f.plan.items[1].must_exist);
+        done(&f);
+        f = with_entries(VSS_BT_INCREMENTAL, "15", PARTIAL("/d", "p.t", "0:5"));
+        CHECK(!f.plan.items[1].from_snapshot); /* IV-77, I-125 */
+        done(&f);
+        f = with_entries(VSS_BT_INCREMENTAL, "15",
+                         PARTIAL("/d", "p.t", "0:5") PARTIAL("/d", "p.t", "9:1")
+                                 PARTIAL("/d/sub", "n.t", "0:1"));
+        CHECK_INT(f.plan.count, 3);
+        CHECK_INT(f.plan.items[1].ranges_count, 2); /* I-130 */
+        CHECK(f.plan.items[2].from_snapshot); /* IV-72: a new file */
+        done(&f);
+}
+
+/* IV-73, I-138: whichever entry comes first in the document */
+static void test_both(void) {
+        struct fixture f =
+                with_entries(VSS_BT_INCREMENTAL, "3855",
+                             PARTIAL("/d", "p.t", "0:5") DIFFERENCED("/d", "*.t", "200"));
+
+        CHECK_INT(f.plan.count, 1);
+        CHECK_INT(f.plan.items[0].decision, DECIDE_SINCE);
+        CHECK_INT(f.selection.note_count, 1);
+        CHECK(strstr(f.selection.notes[0], "I-138"));
+        done(&f);
+}
+
+int main(void) {
+        RUN(test_by_paths);
+        RUN(test_partly_below);
+        RUN(test_nothing_below);
+        RUN(test_by_name);
+        RUN(test_whole_after_part);
+        RUN(test_bad_names);
+        RUN(test_masks);
+        RUN(test_own_paths);
+        RUN(test_differenced);
+        RUN(test_partial);
+        RUN(test_both);
+        return 0;
+}
