@@ -223,8 +223,8 @@ int copies_is_snapshotted(struct copies *copies, const struct vss_volume *volume
 
         *ret_compatibility = 0;
         for (size_t i = 0; r == 0 && i < list.count; i++)
-                if (strcmp(list.items[i].record.prop.original_volume, volume->id) == 0 &&
-                    is_listed(copies, &list.items[i]))
+                if (is_listed(copies, &list.items[i]) &&
+                    strcmp(list.items[i].record.prop.original_volume, volume->id) == 0)
                         r = 1;
         if (r == 1)
                 *ret_compatibility = copies->kind->compatibility;

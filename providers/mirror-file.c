@@ -17,7 +17,7 @@
 #include "kit.h"
 #include "mirror.h"
 
-enum { BUFFER_SIZE = 1 << 20, RACY_NS = 10 * 1000 * 1000 };
+enum { BUFFER_SIZE = 1 << 20, FAULT_NS = 1000 * 1000 * 1000 };
 
 int64_t real_time_ns(void) {
         struct timespec now;
@@ -42,12 +42,10 @@ static struct timespec from_ns(int64_t ns) {
 
 int meta_read(int dir, const char *name, struct meta *ret) {
         struct statx st;
-        int64_t now;
 
         if (statx(dir, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | (*name ? 0 : AT_EMPTY_PATH),
                   STATX_BASIC_STATS, &st) < 0)
                 return -errno;
-        now = real_time_ns();
         *ret = (struct meta){ .ino = st.stx_ino,
                               .blocks = st.stx_blocks,
                               .size = (int64_t)st.stx_size,
@@ -61,8 +59,21 @@ int meta_read(int dir, const char *name, struct meta *ret) {
                               .gid = st.stx_gid,
                               .nlink = st.stx_nlink,
                               .mount_root = st.stx_attributes & STATX_ATTR_MOUNT_ROOT };
-        ret->racy = ret->ctime > now - RACY_NS;
         return 0;
+}
+
+/*
+ * A store to a clean mapped page moves the times when its fault begins, the page is dirty when the
+ * fault ends, and what is stored to a dirty page moves nothing. So a file that changed after the
+ * syncfs before this round, or so shortly before it that a fault may have been under way, may
+ * change again unseen. A second is generous for a fault, and covers the grain of time stamps.
+ */
+int mirror_stat(const struct mirror *m, int dir, const char *name, struct meta *ret) {
+        int r = meta_read(dir, name, ret);
+
+        if (r >= 0)
+                ret->racy = ret->ctime >= m->synced_ns - FAULT_NS;
+        return r;
 }
 
 /* mirror_trouble() - the copy's side failed: fatal when the next file would fail alike */
@@ -329,21 +340,6 @@ static int open_source(int dir, const char *name) {
         return fd;
 }
 
-/* settle() - a store to a dirty mapped page moves no time: clean the pages before the times are
- * taken on which the next round relies. Sharing extents does so by itself */
-static int settle(struct mirror *m, int fd, struct meta *meta) {
-        int r = meta_read(fd, "", meta);
-
-        if (r < 0)
-                return r;
-        if (!S_ISREG(meta->mode))
-                return -ENOENT;
-        if (m->clones || meta->ctime < m->synced_ns - RACY_NS)
-                return 0;
-        return fdatasync(fd) < 0 && errno != EROFS && errno != EINVAL ? -errno
-                                                                      : meta_read(fd, "", meta);
-}
-
 static int copy_regular(struct mirror *m, int from_dir, const char *from, int to_dir,
                         const char *to, struct meta *meta) {
         _cleanup_close_ int in = open_source(from_dir, from), out = -1;
@@ -352,7 +348,9 @@ static int copy_regular(struct mirror *m, int from_dir, const char *from, int to
 
         if (in < 0)
                 return in;
-        r = settle(m, in, meta);
+        r = mirror_stat(m, in, "", meta);
+        if (r >= 0 && !S_ISREG(meta->mode))
+                r = -ENOENT; /* the next round sees what it is */
         if (r < 0)
                 return r;
         out = create(m, to_dir, to);

@@ -3,10 +3,9 @@
  * mirror-set.c - the life of one copy: where it goes, the rounds while applications run, the last
  * one while the writers are frozen.
  *
- * The index stays valid from round to round because each copy is made from times taken before it,
- * and what changed within 10 ms of that counts as changed. Stores through a mapping move a file's
- * times only at the first store to a clean page; syncfs before a round, and a flush of every file
- * before it is copied, keep the pages clean at the moments that count.
+ * Each round begins with syncfs, which leaves mapped pages clean, so that the next store to them
+ * moves times; what changed since shortly before it is copied again by the next round
+ * (mirror_stat()).
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -15,117 +15,10 @@
 #include <sys/stat.h>
 
 #include "kit.h"
-#include "mirror.h"
+#include "mirror-walk.h"
 #include "places.h"
-#include "tree.h"
 
 enum { KEPT_OPEN = 64 };
-
-/* struct frame - a folder on the way from the root to where the walk is */
-struct frame {
-        int from, to; /* -1 while closed */
-        ino_t from_ino, to_ino;
-        uint32_t node;
-        uint32_t next; /* the child to descend into next */
-        const struct want *want; /* only these names; NULL all */
-        struct meta meta; /* before its names were read */
-        bool touched; /* names in the copy were made or removed */
-};
-
-struct walk {
-        struct mirror *m;
-        struct frame *frames;
-        size_t depth, capacity;
-        char *names; /* of the folder being listed */
-        size_t names_used, names_size;
-        size_t *order;
-        size_t order_count, order_capacity;
-};
-
-static struct node *node_at(struct walk *w, uint32_t node) {
-        return &w->m->index.nodes[node];
-}
-
-static struct frame *top(struct walk *w) {
-        return &w->frames[w->depth - 1];
-}
-
-/* path_of() - below the volume's root, for words; NULL when out of memory */
-static char *path_of(struct walk *w, const char *name) {
-        char *path = NULL;
-        size_t size;
-        FILE *to = open_memstream(&path, &size);
-
-        if (!to)
-                return NULL;
-        for (size_t i = 1; i < w->depth; i++)
-                fprintf(to, "/%s", w->m->index.names + node_at(w, w->frames[i].node)->name);
-        if (name)
-                fprintf(to, "/%s", name);
-        fclose(to);
-        return path;
-}
-
-static int out_of_memory(struct walk *w) {
-        (void)fail_memory(&w->m->error);
-        return -ECANCELED;
-}
-
-static int note(struct walk *w, const char *name, int error) {
-        return round_note(&w->m->round, path_of(w, name), error < 0 ? -error : error) < 0
-                       ? out_of_memory(w)
-                       : 0;
-}
-
-/* is_given_up() - asked at every name */
-static bool is_given_up(struct walk *w) {
-        struct mirror *m = w->m;
-
-        m->round.names++;
-        if (m->stop || (m->round.provider && vss_provider_aborted(m->round.provider))) {
-                vss_fail(&m->error, -ECANCELED, "the set was given up");
-                return true;
-        }
-        if (m->round.deadline_us != 0 && m->round.names % 64 == 0 &&
-            kit_monotonic_us() > m->round.deadline_us) {
-                vss_fail(&m->error, VSS_E_PROVIDER_VETO,
-                         "the last round over '%s' took longer than foreseen and was given up: "
-                         "back up fewer paths, or raise the provider's setting max_last_round",
-                         m->mount_point);
-                return true;
-        }
-        return false;
-}
-
-/* drop_copy() - the copy shall not have this name (any more) */
-static int drop_copy(struct walk *w, uint32_t node, const char *name) {
-        struct node *n = node_at(w, node);
-        int r;
-
-        index_clear_children(&w->m->index, node);
-        if (!(n->flags & NODE_COPIED)) {
-                n->flags = 0;
-                return 0;
-        }
-        n->flags = 0;
-        top(w)->touched = true;
-        r = tree_remove(top(w)->to, name, w->m->trash);
-        if (r < 0) { /* a name that is wrong in the copy is worse than no copy */
-                (void)fail_errno(&w->m->error, r, "cannot remove '%s' from the copy of '%s'", name,
-                                 w->m->mount_point);
-                return -ECANCELED;
-        }
-        return 0;
-}
-
-/* cannot_have() - the source refuses: gone is gone, the rest is told; the copy lacks the name */
-static int cannot_have(struct walk *w, uint32_t node, const char *name, int error) {
-        int r = error == -ECANCELED ? -ECANCELED : drop_copy(w, node, name);
-
-        if (r < 0 || error == -ENOENT || error == -ENOTDIR)
-                return r;
-        return note(w, name, error);
-}
 
 static int add_listed(struct walk *w, const char *name) {
         size_t n = strlen(name) + 1;
@@ -190,21 +83,21 @@ static int list_wanted(struct walk *w, const struct frame *f) {
 /* match() - the node's children become the names listed: new ones are added, others dropped */
 static int match(struct walk *w) {
         struct tree_index *index = &w->m->index;
-        uint32_t parent = top(w)->node, previous = 0, at = index->nodes[parent].child;
+        uint32_t parent = walk_top(w)->node, previous = 0, at = index->nodes[parent].child;
         size_t i = 0;
 
         while (i < w->order_count || at != 0) {
                 const char *name = i < w->order_count ? w->names + w->order[i] : NULL;
                 int order = !name     ? -1
                             : at == 0 ? 1
-                                      : strcmp(index->names + node_at(w, at)->name, name);
+                                      : strcmp(index->names + walk_node(w, at)->name, name);
 
                 if (order < 0) {
                         char gone[NAME_MAX + 1];
                         int r;
 
-                        snprintf(gone, sizeof(gone), "%s", index->names + node_at(w, at)->name);
-                        r = drop_copy(w, at, gone);
+                        snprintf(gone, sizeof(gone), "%s", index->names + walk_node(w, at)->name);
+                        r = walk_drop(w, at, gone);
                         if (r < 0)
                                 return r;
                         index_remove(index, parent, previous);
@@ -212,186 +105,24 @@ static int match(struct walk *w) {
                         if (order == 0)
                                 previous = at;
                         else if (index_add(index, parent, previous, name, &previous) < 0)
-                                return out_of_memory(w);
+                                return walk_out_of_memory(w);
                         i++;
                 }
-                at = previous ? node_at(w, previous)->next : node_at(w, parent)->child;
+                at = previous ? walk_node(w, previous)->next : walk_node(w, parent)->child;
         }
         return 0;
-}
-
-/* sync_linked_inode() - links/INO is the one copy of an inode with several names */
-static int sync_linked_inode(struct walk *w, const char *name, struct meta *meta, struct link *link,
-                             char ino_name[24]) {
-        struct mirror *m = w->m;
-        struct node as_node = { .ino = link->ino,
-                                .size = link->size,
-                                .mtime = link->mtime,
-                                .ctime = link->ctime,
-                                .flags = link->flags };
-        struct stat st;
-        int r;
-
-        snprintf(ino_name, 24, "%" PRIu64, link->ino);
-        if (link->round == m->round.number && (link->flags & NODE_COPIED))
-                return 0;
-        link->round = m->round.number;
-        if (node_equals(&as_node, meta))
-                return 0;
-        link->flags = 0;
-        if (unlinkat(m->links, ino_name, 0) < 0 && errno != ENOENT)
-                return mirror_trouble(m, errno, "old link");
-        r = file_copy(m, top(w)->from, name, m->links, ino_name, meta);
-        if (r < 0)
-                return r;
-        if (fstatat(m->links, ino_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-                return mirror_trouble(m, errno, "link");
-        node_set(&as_node, meta, NODE_COPIED);
-        link->copy_ino = st.st_ino;
-        link->size = as_node.size;
-        link->mtime = as_node.mtime;
-        link->ctime = as_node.ctime;
-        link->flags = as_node.flags;
-        return r;
-}
-
-static int sync_linked(struct walk *w, uint32_t node, const char *name, struct meta *meta) {
-        struct mirror *m = w->m;
-        struct link *link = index_link(&m->index, meta->ino);
-        char ino_name[24];
-        struct stat st;
-        int r, loss;
-
-        if (!link)
-                return out_of_memory(w);
-        loss = sync_linked_inode(w, name, meta, link, ino_name);
-        if (loss < 0)
-                return loss;
-        if ((node_at(w, node)->flags & NODE_COPIED) &&
-            fstatat(top(w)->to, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-            st.st_ino == link->copy_ino) {
-                node_set(node_at(w, node), meta, NODE_COPIED | NODE_LINKED);
-                return loss;
-        }
-        r = drop_copy(w, node, name);
-        if (r < 0)
-                return r;
-        top(w)->touched = true;
-        if (linkat(m->links, ino_name, top(w)->to, name, 0) < 0) {
-                if (errno != EMLINK)
-                        return mirror_trouble(m, errno, "link");
-                loss = file_copy(m, top(w)->from, name, top(w)->to, name, meta);
-                if (loss < 0)
-                        return loss;
-        }
-        node_set(node_at(w, node), meta, NODE_COPIED | NODE_LINKED);
-        return loss;
-}
-
-/* sync_leaf() - anything but a folder; 0, positive errno for lost attributes, negative */
-static int sync_leaf(struct walk *w, uint32_t node, const char *name, struct meta *meta) {
-        struct node *n = node_at(w, node);
-        int r;
-
-        if (w->m->round.counting) {
-                uint64_t bytes = meta->blocks * 512;
-
-                if (S_ISREG(meta->mode) && bytes > (uint64_t)meta->size)
-                        bytes = (uint64_t)meta->size;
-                w->m->round.needed_bytes +=
-                        (bytes + 4095) / 4096 * 4096 / (meta->nlink ? meta->nlink : 1) + 512;
-                return 0;
-        }
-        if (meta->nlink > 1 || ((n->flags & NODE_LINKED) && n->ino == meta->ino))
-                return sync_linked(w, node, name, meta);
-        if (node_equals(n, meta))
-                return 0;
-        r = drop_copy(w, node, name);
-        if (r < 0)
-                return r;
-        top(w)->touched = true;
-        r = file_copy(w->m, top(w)->from, name, top(w)->to, name, meta);
-        if (r >= 0)
-                node_set(node_at(w, node), meta, NODE_COPIED);
-        return r;
-}
-
-/* sync_folder() - the folder itself; its attributes follow when the walk leaves it */
-static int sync_folder(struct walk *w, uint32_t node, const char *name, const struct meta *meta,
-                       bool crossing) {
-        const uint32_t type = S_IFDIR >> 12;
-        struct node *n = node_at(w, node);
-        int r;
-
-        if (w->m->round.counting) {
-                w->m->round.needed_bytes += 4096;
-                n->flags = type << NODE_TYPE_SHIFT | (crossing ? NODE_CROSSING : 0);
-                return 0;
-        }
-        if (!(n->flags & NODE_COPIED) || n->flags >> NODE_TYPE_SHIFT != type ||
-            !(n->flags & NODE_CROSSING) != !crossing) {
-                r = n->flags & NODE_COPIED ? drop_copy(w, node, name) : 0;
-                if (r < 0)
-                        return r;
-                if (mkdirat(top(w)->to, name, 0700) < 0 && errno != EEXIST)
-                        return mirror_trouble(w->m, errno, "folder");
-                top(w)->touched = true;
-                node_set(n, meta, NODE_COPIED | NODE_RACY);
-                if (crossing && (fchownat(top(w)->to, name, meta->uid, meta->gid, 0) < 0 ||
-                                 fchmodat(top(w)->to, name, meta->mode & 07777, 0) < 0))
-                        r = geteuid() == 0 ? mirror_trouble(w->m, errno, "folder") : 0;
-                else
-                        r = 0;
-                if (r < 0)
-                        return r;
-        }
-        n->flags = (n->flags & ~(uint32_t)NODE_CROSSING) | (crossing ? NODE_CROSSING : 0);
-        return 0;
-}
-
-static bool is_ours(const struct mirror *m, const struct meta *meta) {
-        return S_ISDIR(meta->mode) && meta->ino == m->excluded && meta->dev == m->excluded_dev;
-}
-
-static int sync_name(struct walk *w, uint32_t node) {
-        const struct frame *f = top(w);
-        char name[NAME_MAX + 1];
-        struct meta meta;
-        bool crossing;
-        int r;
-
-        if (is_given_up(w))
-                return -ECANCELED;
-        snprintf(name, sizeof(name), "%s", w->m->index.names + node_at(w, node)->name);
-        r = meta_read(f->from, name, &meta);
-        if (r >= 0 && is_ours(w->m, &meta))
-                r = -ENOENT;
-        if (r < 0)
-                return cannot_have(w, node, name, r);
-        crossing = meta.mount_root || meta.dev != w->m->source_dev;
-        if (S_ISDIR(meta.mode))
-                r = sync_folder(w, node, name, &meta, crossing);
-        else if (crossing) /* a file that another file system lends */
-                r = -EXDEV;
-        else if (f->want && !want_find(f->want, name)->whole)
-                r = S_ISLNK(meta.mode) ? -ELOOP : -ENOTDIR; /* a wanted path leads through it */
-        else
-                r = sync_leaf(w, node, name, &meta);
-        if (r < 0)
-                return cannot_have(w, node, name, r);
-        return r > 0 ? note(w, name, r) : 0;
 }
 
 /* enter() - bring the folder's names up to date; its subfolders come after it */
 static int enter(struct walk *w) {
-        struct frame *f = top(w);
+        struct frame *f = walk_top(w);
         int r;
 
         w->names_used = 0;
         w->order_count = 0;
         r = f->want ? list_wanted(w, f) : list(w, f);
         if (r == -ENOMEM)
-                return out_of_memory(w);
+                return walk_out_of_memory(w);
         if (r < 0)
                 return r;
         if (geteuid() != 0 && f->to >= 0) { /* its mode may lock out a user */
@@ -399,9 +130,9 @@ static int enter(struct walk *w) {
                 f->touched = true;
         }
         r = match(w);
-        for (uint32_t n = node_at(w, f->node)->child; n != 0 && r >= 0; n = node_at(w, n)->next)
-                r = sync_name(w, n);
-        top(w)->next = node_at(w, top(w)->node)->child;
+        for (uint32_t n = walk_node(w, f->node)->child; n != 0 && r >= 0; n = walk_node(w, n)->next)
+                r = walk_sync_name(w, n);
+        walk_top(w)->next = walk_node(w, walk_top(w)->node)->child;
         return r < 0 ? -ECANCELED : 0;
 }
 
@@ -432,7 +163,7 @@ static int from_root(struct walk *w, size_t at) {
 
         for (size_t i = 1; i <= at; i++) {
                 const struct frame *f = &w->frames[i];
-                const char *name = w->m->index.names + node_at(w, f->node)->name;
+                const char *name = w->m->index.names + walk_node(w, f->node)->name;
                 int next_from = -1, next_to = -1;
                 int r = open_folder(from, name, f->from_ino, &next_from);
 
@@ -452,7 +183,7 @@ static int from_root(struct walk *w, size_t at) {
 
 /* reopen_parent() - before the lowest frame is left */
 static int reopen_parent(struct walk *w) {
-        struct frame *child = top(w), *parent = child - 1;
+        struct frame *child = walk_top(w), *parent = child - 1;
         struct stat st;
 
         if (w->depth < 2 || parent->from >= 0)
@@ -469,8 +200,8 @@ static int reopen_parent(struct walk *w) {
 }
 
 static int leave_attributes(struct walk *w) {
-        struct frame *f = top(w);
-        struct node *n = node_at(w, f->node);
+        struct frame *f = walk_top(w);
+        struct node *n = walk_node(w, f->node);
         int r;
 
         if (w->m->round.counting || (!f->touched && node_equals(n, &f->meta)))
@@ -479,7 +210,7 @@ static int leave_attributes(struct walk *w) {
         if (r < 0)
                 return r;
         node_set(n, &f->meta, NODE_COPIED);
-        return r > 0 ? note(w, NULL, r) : 0;
+        return r > 0 ? walk_note(w, NULL, r) : 0;
 }
 
 static int leave(struct walk *w) {
@@ -488,13 +219,13 @@ static int leave(struct walk *w) {
         while (r >= 0 && w->depth > 0) {
                 int lost = reopen_parent(w);
 
-                close_frame(top(w));
+                close_frame(walk_top(w));
                 w->depth--;
                 if (lost >= 0)
                         break;
                 /* the parent cannot be found: what is left of it waits for the next round */
-                node_at(w, top(w)->node)->flags |= NODE_RACY;
-                r = note(w, NULL, lost);
+                walk_node(w, walk_top(w)->node)->flags |= NODE_RACY;
+                r = walk_note(w, NULL, lost);
         }
         return r;
 }
@@ -504,7 +235,7 @@ static int push(struct walk *w, struct frame frame) {
 
         if (!KIT_GROW(&w->frames, w->depth, &w->capacity)) {
                 close_frame(&frame);
-                return out_of_memory(w);
+                return walk_out_of_memory(w);
         }
         w->frames[w->depth++] = frame;
         if (w->depth > KEPT_OPEN + 1)
@@ -512,20 +243,20 @@ static int push(struct walk *w, struct frame frame) {
         r = enter(w);
         if (r >= 0 || r == -ECANCELED)
                 return r;
-        close_frame(top(w)); /* it cannot be listed */
+        close_frame(walk_top(w)); /* it cannot be listed */
         w->depth--;
         return r;
 }
 
 /* descend() - into the folder @node of the lowest frame */
 static int descend(struct walk *w, uint32_t node) {
-        const struct frame *f = top(w);
+        const struct frame *f = walk_top(w);
         struct frame child = { .from = -1, .to = -1, .node = node };
         char name[NAME_MAX + 1];
         struct stat st;
         int r;
 
-        snprintf(name, sizeof(name), "%s", w->m->index.names + node_at(w, node)->name);
+        snprintf(name, sizeof(name), "%s", w->m->index.names + walk_node(w, node)->name);
         if (f->want) {
                 child.want = want_find(f->want, name);
                 if (child.want->whole)
@@ -533,7 +264,7 @@ static int descend(struct walk *w, uint32_t node) {
         }
         r = open_folder(f->from, name, 0, &child.from);
         if (r >= 0)
-                r = meta_read(child.from, "", &child.meta);
+                r = mirror_stat(w->m, child.from, "", &child.meta);
         if (r >= 0 && (child.meta.mount_root || child.meta.dev != w->m->source_dev))
                 r = -ENOENT; /* mounted on in this very moment: the next round shows it empty */
         if (r >= 0 && !w->m->round.counting) {
@@ -548,16 +279,16 @@ static int descend(struct walk *w, uint32_t node) {
         } else {
                 close_frame(&child);
         }
-        return r < 0 ? cannot_have(w, node, name, r) : 0;
+        return r < 0 ? walk_cannot_have(w, node, name, r) : 0;
 }
 
 /* next_folder() - the child to go into, 0 when there is none left */
 static uint32_t next_folder(struct walk *w) {
-        struct frame *f = top(w);
+        struct frame *f = walk_top(w);
 
         while (f->next != 0) {
                 uint32_t at = f->next;
-                const struct node *n = node_at(w, at);
+                const struct node *n = walk_node(w, at);
 
                 f->next = n->next;
                 if (n->flags >> NODE_TYPE_SHIFT == S_IFDIR >> 12 && !(n->flags & NODE_CROSSING) &&
@@ -575,7 +306,7 @@ static int run(struct walk *w) {
         struct stat st;
         int r;
 
-        if (root.from < 0 || root.to < 0 || meta_read(root.from, "", &root.meta) < 0 ||
+        if (root.from < 0 || root.to < 0 || mirror_stat(m, root.from, "", &root.meta) < 0 ||
             fstat(root.to, &st) < 0) {
                 r = fail_errno(&m->error, errno, "cannot read '%s'", m->mount_point);
                 close_frame(&root);

@@ -3,8 +3,8 @@
  * mirror.h - inside the mirror: what it knows of a tree, and a round over it.
  *
  *   mirror.c        the operations                    mirror-walk.c   one round over the tree
- *   mirror-set.c    place, thread, rounds, commit     mirror-file.c   one inode
- *   mirror-index.c  what is known of each name
+ *   mirror-set.c    place, thread, rounds, commit     mirror-sync.c   one name of it
+ *   mirror-index.c  what is known of each name        mirror-file.c   one inode
  *
  * A source that misbehaves (vanished, unreadable, moved) costs that name and is noted; trouble with
  * the copy's own file system ends the round.
@@ -23,7 +23,7 @@ struct meta {
         int64_t size, mtime, ctime, atime;
         dev_t dev, rdev;
         uint32_t mode, uid, gid, nlink;
-        bool mount_root, racy; /* racy: changed so lately that times cannot tell the next change */
+        bool mount_root, racy; /* racy: its times may not tell the next change, mirror_stat() */
 };
 
 enum {
@@ -93,7 +93,7 @@ struct mirror {
         ino_t excluded; /* the folder `.vss`, when it is on the source's file system */
         dev_t excluded_dev;
         bool clones; /* the two are one file system that can share extents */
-        int64_t synced_ns; /* real time of the last syncfs; what changed since may be dirty */
+        int64_t synced_ns; /* real time at which the last syncfs began */
         uint64_t max_last_round_us, min_free;
         char *place; /* for words */
         struct tree_index index;
@@ -129,6 +129,8 @@ void round_done(struct round *round);
 /* mirror-file.c. -ECANCELED: the round is over, mirror.error says why; other negative errno: this
  * one name cannot be had; positive errno: it is copied, but some of its attributes are not */
 int meta_read(int dir, const char *name, struct meta *ret);
+/* mirror_stat() - the same, and whether it may change again without a change of its times */
+int mirror_stat(const struct mirror *m, int dir, const char *name, struct meta *ret);
 int file_copy(struct mirror *m, int from_dir, const char *from, int to_dir, const char *to,
               struct meta *meta);
 int directory_attributes(struct mirror *m, int from, int to, const struct meta *meta);

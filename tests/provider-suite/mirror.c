@@ -50,7 +50,7 @@ static void test_changes_between_rounds(void) {
         shell("rm -r \"$1\"/c", at, "");
 }
 
-/* A same-size change within the time stamps' grain is not missed (10 ms) */
+/* A same-size change within the time stamps' grain is not missed */
 static void test_racy_change(void) {
         struct set set = set_new();
         struct vss_snapshot_prop prop;

@@ -18,7 +18,8 @@ case $1 in
     memory)
         mkdir "$SCRATCH/m"
         run memory hold=none -m "$SCRATCH/m" common
-        run memory hold=freeze instant=one volumes="$SCRATCH/m" -m "$SCRATCH/m" common
+        run memory hold=freeze instant=one volumes="/x,$SCRATCH/m" -m "$SCRATCH/m" common
+        run memory -m "$SCRATCH/m" faults
         ;;
     btrfs)
         make_fs btrfs 512M "$SCRATCH/b"

@@ -53,7 +53,8 @@ struct set set_new(void);
 int set_step(struct set *set, enum step step);
 void set_run(struct set *set, enum step from, enum step to); /* each must succeed */
 struct vss_snapshot_prop properties_of(const struct vss_id *copy);
-int count_copies(const struct vss_id *set); /* of the set by query(); NULL: of all */
+int count_copies(const struct vss_id *set); /* of the set by query(); NULL: of the volumes */
+bool is_mine(const struct vss_snapshot_prop *prop); /* of one of the volumes */
 int delete_object(const struct vss_id *id, uint32_t type, bool force, uint32_t *ret_deleted,
                   struct vss_id *ret_nondeleted);
 
@@ -81,6 +82,7 @@ void mirror_inside(void);
 void btrfs_cases(void);
 void btrfs_nested(void);
 void btrfs_user(void);
+void memory_faults(void);
 void measure(void);
 
 #endif
