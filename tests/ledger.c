@@ -59,8 +59,8 @@ static int insert_lines(sqlite3 *db, sqlite3_stmt *insert, int64_t number) {
                 sqlite3_bind_int64(insert, 1, number);
                 sqlite3_bind_int(insert, 2, line);
                 sqlite3_bind_int64(insert, 3,
-                                   line < LINES ? number % 1000 + line :
-                                                  -(4 * (number % 1000) + 1 + 2 + 3 + 4));
+                                   line < LINES ? number % 1000 + line
+                                                : -(4 * (number % 1000) + 1 + 2 + 3 + 4));
                 if (sqlite3_step(insert) != SQLITE_DONE || sqlite3_reset(insert) != SQLITE_OK)
                         return fail(db, "insert");
         }

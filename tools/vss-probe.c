@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "config.h"
 #include "hold/leftovers.h"
 #include "volume/scan.h"
 
@@ -82,14 +83,20 @@ static int report(FILE *file, const struct volume_list *list, const struct vss_e
 }
 
 int main(int argc, char **argv) {
+        static const char usage[] =
+                "usage: vss-probe list|path|below|name|thaw [NAME] [FOLDER...]\n";
         bool has_name = argc > 1 && takes_name(argv[1]);
         _cleanup_error_ struct vss_error failure = VSS_ERROR_INIT;
         struct volume_list list = { 0 };
         FILE *file = NULL;
         int status = 0;
 
+        if (argc == 2 && strcmp(argv[1], "--help") == 0)
+                return fputs(usage, stdout) < 0;
+        if (argc == 2 && strcmp(argv[1], "--version") == 0)
+                return puts("vss-probe " VSS_VERSION) < 0;
         if (argc < 2 || argc < 2 + has_name || (!has_name && strcmp(argv[1], "list") != 0)) {
-                fputs("usage: vss-probe list|path|below|name|thaw [NAME] [FOLDER...]\n", stderr);
+                fputs(usage, stderr);
                 return 2;
         }
         if (fcntl(3, F_GETFL) >= 0)

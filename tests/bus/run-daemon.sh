@@ -20,7 +20,7 @@ cat >"$folder/bus.conf" <<END
 END
 trap 'kill "$bus" 2>/dev/null; rm -rf "$folder"' EXIT
 exec 4< <(dbus-daemon --config-file="$folder/bus.conf" --nofork --print-address 2>/dev/null & echo "pid $!"; wait)
-bus= address=
+bus='' address=''
 while [ -z "$bus" ] || [ -z "$address" ]; do
     read -r -u 4 line
     case $line in pid\ *) bus=${line#pid } ;; *) address=$line ;; esac

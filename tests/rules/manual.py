@@ -56,7 +56,15 @@ for program in ('vssd', 'vss-host', 'vss-hold', 'vss-probe'):
     if not os.path.exists(path):
         bad.append(f'{program}: no manual page')
         continue
-    compare(program, help_of(os.path.join(BUILD, program), '--help'),
-            open(path, encoding='utf-8').read(), set())
+    told, written = help_of(os.path.join(BUILD, program), '--help'), open(path, encoding='utf-8').read()
+    plain = ' '.join(re.sub(r'[*`|\\]', '', written).split())
+    # options, and every line of the usage
+    for option in sorted(set(re.findall(r'--[a-z-]+', told)) ^ set(re.findall(r'--[a-z][a-z-]+', written))):
+        if option not in ('--help', '--version'):
+            bad.append(f'{program}: option {option} is only in {"--help" if option in told else "the manual"}')
+    usage = re.match(r'usage: (.*?)\n\n', told + '\n\n', re.S)
+    for line in usage.group(1).splitlines() if usage else ['no usage']:
+        if ' '.join(line.replace('|', '').split()) not in plain:
+            bad.append(f'{program}: usage "{line.strip()}" is not in the manual')
 print('\n'.join(bad) or f'{len(verbs)} verbs and 4 programs: the manual and --help agree')
 sys.exit(1 if bad else 0)

@@ -37,7 +37,7 @@ static void print_options(const struct opt *options) {
 
                 snprintf(left, sizeof(left), "--%s%s%s", o->name, o->argument ? " " : "",
                          o->argument ? o->argument : "");
-                printf("  %-22s %s\n", left, o->help);
+                printf("  %-25s  %s\n", left, o->help);
         }
 }
 
