@@ -191,24 +191,28 @@ static void run(const char *format, ...) {
         free(command);
 }
 
-static char *fresh_volume(void) {
-        char *volume = scratch_path("data");
-
-        run("rm -rf '%s' '%s' '%s'", volume, scratch_path("copy"), scratch_path("restored"));
-        if (getenv("TEST_MAKE_VOLUME"))
-                run("%s '%s'", getenv("TEST_MAKE_VOLUME"), volume);
-        else
-                CHECK_INT(mkdir(volume, 0755), 0);
-        return volume;
+static void drop(const char *path) {
+        if (exists(path))
+                run("%s '%s' >/dev/null", getenv("TEST_DROP") ? getenv("TEST_DROP") : "rm -rf",
+                    path);
 }
 
 static void remove_copy(void) {
-        run("%s '%s'", getenv("TEST_DROP_COPY") ? getenv("TEST_DROP_COPY") : "rm -rf",
-            scratch_path("copy"));
+        drop(scratch_path("copy"));
+}
+
+static char *fresh_volume(void) {
+        char *volume = scratch_path("data");
+
+        drop(volume);
+        remove_copy();
+        run("rm -rf '%s'", scratch_path("restored"));
+        run("%s '%s' >/dev/null", getenv("TEST_MAKE") ? getenv("TEST_MAKE") : "mkdir", volume);
+        return volume;
 }
 
 static void make_copy(void) {
-        run("%s '%s' '%s'", getenv("TEST_COPY") ? getenv("TEST_COPY") : "cp -a",
+        run("%s '%s' '%s' >/dev/null", getenv("TEST_COPY") ? getenv("TEST_COPY") : "cp -a",
             scratch_path("data"), scratch_path("copy"));
 }
 
@@ -653,6 +657,71 @@ static void test_without_components(void) {
         host_stop(&host);
 }
 
+/* Working as root on somebody's database leaves no file of root's beside it. */
+static void test_ownership(void) {
+        struct host host;
+        struct stat st;
+        pid_t pid;
+
+        if (geteuid() != 0)
+                return;
+        (void)fresh_volume();
+        CHECK_INT(chmod(scratch(), 0755), 0);
+        CHECK_INT(chown(scratch_path("data"), 1, 1), 0);
+        fflush(stdout);
+        pid = fork();
+        if (pid == 0) {
+                CHECK(setgid(1) == 0 && setuid(1) == 0);
+                create_database(scratch_path("data/app.db"), "WAL");
+                _exit(0);
+        }
+        CHECK_INT(waitpid(pid, NULL, 0), pid);
+        CHECK(!exists(scratch_path("data/app.db-wal")));
+        start(&host, NULL);
+        select_and_prepare(&host);
+        CHECK_INT(host_event(&host, "Freeze"), 0);
+        CHECK_INT(stat(scratch_path("data/app.db-wal"), &st), 0);
+        CHECK_INT(st.st_uid, 1);
+        CHECK_INT(stat(scratch_path("data/app.db-shm"), &st), 0);
+        CHECK_INT(st.st_uid, 1);
+        CHECK_INT(host_event(&host, "Thaw"), 0);
+        host_stop(&host);
+        CHECK(!exists(scratch_path("data/app.db-wal"))); /* and none at all afterwards */
+}
+
+/* A mount that is read-only: nothing can change, nothing needs to be held, and WAL works too. Run
+ * by the system suite, which knows a file system that it may remount. */
+static void read_only(const char *mount_point, const char *mode) {
+        struct host host;
+        char *copy;
+
+        (void)fresh_volume();
+        create_database(scratch_path("data/app.db"), mode);
+        run("mount -o remount,ro '%s'", mount_point);
+        start(&host, NULL);
+        CHECK(asprintf(&copy, "%s-copy", mount_point) > 0);
+        host.devices[0] = copy;
+        select_and_prepare(&host);
+        CHECK_INT(host_event(&host, "Freeze"), 0);
+        run("cp -a '%s' '%s'", scratch_path("data"), copy);
+        CHECK_INT(host_event(&host, "Thaw"), 0);
+        CHECK_INT(host_event(&host, "PostSnapshot"), 0);
+        host_stop(&host);
+        run("mount -o remount,rw '%s'", mount_point);
+        CHECK_INT(access(copy, F_OK), 0);
+        run("rm -r '%s'", copy);
+        free(copy);
+}
+
+static void test_read_only(void) {
+        const char *mount_point = getenv("TEST_REMOUNT");
+
+        if (!mount_point)
+                return;
+        read_only(mount_point, "WAL");
+        read_only(mount_point, "DELETE");
+}
+
 /* ---- what it declares ---- */
 
 static const struct vss_wm_component *component_at(const struct host *host, size_t index,
@@ -928,7 +997,7 @@ static void test_damaged_copy(void) {
         start(&host, settings);
         select_and_prepare(&host);
         CHECK_INT(host_event(&host, "Freeze"), 0);
-        make_copy();
+        run("cp -a '%s' '%s'", scratch_path("data"), scratch_path("copy"));
         CHECK_INT(host_event(&host, "Thaw"), 0);
         run("head -c 30000 /dev/zero | dd of='%s' bs=1 seek=8192 conv=notrunc status=none",
             scratch_path("copy/app.db"));
@@ -936,6 +1005,7 @@ static void test_damaged_copy(void) {
         expect_failure(&host, "app", VSS_E_WRITERERROR_NONRETRYABLE, "cannot be used");
         CHECK(!vss_component_get_backup_stamp(host_component(&host, "app")));
         host_stop(&host);
+        run("rm -r '%s'", scratch_path("copy"));
 }
 
 /* ---- restore ---- */
@@ -1076,6 +1146,8 @@ int main(int argc, char **argv) {
         RUN(test_replaced);
         RUN(test_not_in_the_set);
         RUN(test_without_components);
+        RUN(test_ownership);
+        RUN(test_read_only);
         RUN(test_stamp);
         RUN(test_damaged_copy);
         RUN(test_restore);

@@ -1,0 +1,18 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The packaged writers where copies are made as providers make them: reflinks on xfs, read-only
+# snapshots of a subvolume on btrfs; fifty backups in a row of databases under load.
+# shellcheck source=tests/functions.sh
+. "$(dirname "$0")/../functions.sh"
+requires btrfs
+
+test=$BUILD/tests/writers/test-writer-sqlite
+export TEST_ROUNDS=50
+chmod o+x "$SCRATCH" # one test works as another user
+
+make_fs xfs 1G "$SCRATCH/xfs"
+TEST_DIR=$SCRATCH/xfs TEST_REMOUNT=$SCRATCH/xfs TEST_COPY='cp -a --reflink=always' "$test"
+
+make_fs btrfs 1G "$SCRATCH/btrfs"
+TEST_DIR=$SCRATCH/btrfs TEST_MAKE='btrfs subvolume create' TEST_DROP='btrfs subvolume delete' \
+    TEST_COPY='btrfs subvolume snapshot -r' "$test"
