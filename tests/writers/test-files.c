@@ -427,9 +427,19 @@ static void test_hooks_fail(void) {
         host_stop(&host);
 }
 
-/* "sleep" of the hook that hangs, found by its odd number of seconds */
+/* "sleep" of the hook that hangs, found by its odd number of seconds, which no other run has */
+static const char *sleeper(void) {
+        static char text[32];
+
+        snprintf(text, sizeof(text), "sleep 7531.%d", getpid());
+        return text;
+}
+
 static bool sleeper_lives(void) {
-        return system("pgrep -f '^sleep 7531.25' >/dev/null") == 0;
+        char command[64];
+
+        snprintf(command, sizeof(command), "pgrep -f '^%s$' >/dev/null", sleeper());
+        return system(command) == 0;
 }
 
 /* a killed process takes its moment to go */
@@ -442,9 +452,11 @@ static bool sleeper_goes(void) {
 /* W-6: killed at its deadline with all its children, and undone */
 static void test_hooks_hang(void) {
         struct host host;
+        char hang[96];
         uint64_t began;
 
-        write_hooks("sleep 7531.25 & sleep 7531.25");
+        snprintf(hang, sizeof(hang), "%s & %s", sleeper(), sleeper());
+        write_hooks(hang);
         start_hooked(&host, "300ms");
         began = monotonic_us();
         CHECK_INT(host_event(&host, "Freeze"), VSS_E_WRITERERROR_RETRYABLE);
@@ -508,8 +520,10 @@ static void test_killed_while_frozen(void) {
 static void test_killed_while_freezing(void) {
         struct host host;
         struct wire_bytes token;
+        char hang[96];
 
-        write_hooks("(while :; do : >held; sleep 0.01; done) & sleep 7531.25");
+        snprintf(hang, sizeof(hang), "(while :; do : >held; sleep 0.01; done) & %s", sleeper());
+        write_hooks(hang);
         start_hooked(&host, "5s");
         fflush(stdout);
         token = host.token;
@@ -582,9 +596,10 @@ static void test_programs_refused(void) {
 static void test_background_holder(void) {
         struct host host;
         uint64_t began;
-        char *text;
+        char *text, hang[64];
 
-        write_hooks("sleep 7531.25 & echo $! >pid");
+        snprintf(hang, sizeof(hang), "%s & echo $! >pid", sleeper());
+        write_hooks(hang);
         CHECK(asprintf(&text, "#!/bin/bash\ncd '%s'\nkill $(cat pid)\nrm -f held\n", scratch()) >
               0);
         write_file(scratch_path("thaw"), text, 0755);
