@@ -65,7 +65,8 @@ static bool due_named(const struct member *m, const struct phase *phase) {
 }
 
 static bool due_restoring(const struct member *m, const struct phase *phase) {
-        return m->restoring && (m->named || m->session->releasing); /* */
+        /* the requester names those that want it; R-113: it dies before it could */
+        return m->restoring && (m->named || !m->session->post_restored);
 }
 
 static bool due(const struct member *m, const struct phase *phase) {

@@ -24,12 +24,15 @@ int question_new(struct coordinator *c, struct session *session, reply_t done, v
 }
 
 static void wake_waiting(struct coordinator *c) {
+        struct question *oldest = NULL;
+
         for (struct question *q = c->questions; q; q = q->next)
-                if (q->waiting) {
-                        q->waiting = false;
-                        question_then(q, q->step);
-                        return;
-                }
+                if (q->waiting)
+                        oldest = q;
+        if (!oldest)
+                return;
+        oldest->waiting = false;
+        question_then(oldest, oldest->step);
 }
 
 static void question_free(struct question *q) {

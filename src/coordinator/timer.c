@@ -41,8 +41,9 @@ void timer_stop(struct timer *timer) {
 static struct timer *earliest(struct timers *timers) {
         struct timer *found = timers->first;
 
+        /* the list begins with the newest: of equal ones the oldest comes first */
         for (struct timer *t = timers->first; t; t = t->next)
-                if (t->at_us < found->at_us)
+                if (t->at_us <= found->at_us)
                         found = t;
         return found;
 }

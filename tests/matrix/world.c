@@ -189,6 +189,8 @@ static int call(void *userdata, enum party_kind kind, void *peer, uint64_t ticke
         a->told[a->n_told++].verb = call_->verb;
         if (!a->running && call_->verb != VERB_LOAD)
                 return -ECONNREFUSED;
+        if (call_->set && a->kind == PARTY_WRITER)
+                w->last_instant = call_->set->instant;
         if (a->kind == PARTY_WRITER) {
                 a->freezes += call_->verb == VERB_FREEZE;
                 a->thaws += call_->verb == VERB_THAW;
@@ -278,6 +280,11 @@ void world_die(struct actor *a) {
         coordinator_party_died(a->world->c, party, "killed by signal 9");
 }
 
+void world_let_go(struct world *w) {
+        w->volumes_frozen = 0;
+        coordinator_hold_expired(w->c, "its 10 s were over");
+}
+
 /* ---- what an actor does ---- */
 
 static bool fails(const struct queued *q) {
@@ -356,7 +363,7 @@ static struct vss_snapshot_prop prop_of(const struct actor *a, const struct disk
                 .snapshot_id = copy->id,
                 .snapshot_set_id = copy->set_id,
                 .snapshots_count = 1,
-                .device_object = (char *)(uintptr_t) "/copies/one",
+                .device_object = (char *)(uintptr_t)a->world->device,
                 .original_volume = (char *)(uintptr_t)copy->volume,
                 .original_mount = (char *)(uintptr_t)copy->volume,
                 .provider_id = a->id,
@@ -651,8 +658,7 @@ static bool guardian(struct world *w, uint64_t until) {
         if (w->volumes_frozen == 0 || w->guardian_sleeps || at > until)
                 return false;
         w->now = at > w->now ? at : w->now;
-        w->volumes_frozen = 0;
-        coordinator_hold_expired(w->c, "its 10 s were over");
+        world_let_go(w);
         return true;
 }
 
@@ -717,6 +723,7 @@ struct world *world_new(const struct coordinator_settings *settings) {
         w->now = 1000000;
         w->timer = UINT64_MAX;
         w->next_document = 1000;
+        w->device = "/copies/one";
         CHECK_INT(coordinator_new(&ports, settings, &w->c), 0);
         return w;
 }
@@ -942,7 +949,7 @@ void world_upto_do(struct world *w, uint32_t context, size_t n_volumes) {
 /* ---- looking ---- */
 
 const char *world_told(const struct actor *a) {
-        static char text[8192];
+        static char text[32768];
         size_t n = 0;
 
         text[0] = '\0';

@@ -27,7 +27,7 @@ enum fault_kind {
 extern const char *const fault_names[FAULT_COUNT];
 
 #define MAX_ACTORS 16
-#define MAX_TOLD 256
+#define MAX_TOLD 1024
 
 struct disk_copy {
         struct vss_id id, set_id;
@@ -124,6 +124,9 @@ struct world {
         enum verb trigger_verb;
         void (*trigger)(struct world *w);
         bool pulled;
+        const char *device; /* what providers tell as the root of every copy */
+        struct vss_id wanted; /* for triggers */
+        uint32_t last_instant; /* that a writer was told */
 };
 
 struct world *world_new(const struct coordinator_settings *settings);
@@ -135,6 +138,7 @@ void world_hold(struct world *w);
 struct actor *world_actor(struct world *w, const char *name);
 void world_reregister(struct world *w, struct actor *a); /* a registered writer comes back */
 void world_die(struct actor *a);
+void world_let_go(struct world *w); /* vss-hold thaws by itself */
 
 /* world_run() - until *@done; CHECK fails when nothing happens any more before */
 void world_run(struct world *w, const bool *done);
