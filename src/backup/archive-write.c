@@ -25,6 +25,8 @@ struct archive_writer {
         struct archive_entry *entry;
         struct frame_writer *frames;
         bool discard; /* what libarchive still writes belongs to a member that is taken back */
+        bool by_hand; /* the current member is not libarchive's */
+        uint64_t by_hand_size; /* data put for it */
         int error; /* of the frames, since libarchive only says that it failed */
 };
 
@@ -86,7 +88,7 @@ int archive_writer_new(int take_fd, unsigned threads, struct archive_writer **re
                 close(take_fd);
                 return -ENOMEM;
         }
-        r = frame_writer_new(take_fd, FRAME_SIZE_DATA, threads, &writer->frames);
+        r = frame_writer_new(take_fd, FRAME_SIZE_DATA, 1, threads, &writer->frames);
         if (r >= 0)
                 r = set_up(writer);
         if (r < 0) {
@@ -206,16 +208,42 @@ static void fill_entry(struct archive_entry *entry, const struct member *member)
                 archive_entry_sparse_add_entry(entry, 0, 0);
 }
 
+static int begin_by_hand(struct archive_writer *writer, const struct member *member) {
+        struct text header = { 0 };
+        int r = pax_sparse_header(member, &header);
+
+        if (r >= 0)
+                r = frame_writer_put(writer->frames, header.data, header.size);
+        text_done(&header);
+        writer->by_hand = true;
+        writer->by_hand_size = 0;
+        return r;
+}
+
+static int end_by_hand(struct archive_writer *writer) {
+        static const char zeros[512];
+        size_t pad = (size_t)(-writer->by_hand_size % sizeof(zeros));
+
+        writer->by_hand = false;
+        return writer->discard ? 0 : frame_writer_put(writer->frames, zeros, pad);
+}
+
 int archive_writer_begin(struct archive_writer *writer, const struct member *member,
                          uint64_t *ret_offset) {
-        fill_entry(writer->entry, member);
         *ret_offset = frame_writer_position(writer->frames);
+        if (pax_sparse_is_needed(member))
+                return begin_by_hand(writer, member);
+        fill_entry(writer->entry, member);
         return result(writer, archive_write_header(writer->archive, writer->entry));
 }
 
 int archive_writer_data(struct archive_writer *writer, const void *data, size_t size) {
         const char *p = data;
 
+        if (writer->by_hand) {
+                writer->by_hand_size += size;
+                return frame_writer_put(writer->frames, data, size);
+        }
         while (size > 0) {
                 la_ssize_t n = archive_write_data(writer->archive, p, size);
 
@@ -230,6 +258,8 @@ int archive_writer_data(struct archive_writer *writer, const void *data, size_t 
 int archive_writer_hole(struct archive_writer *writer, uint64_t size) {
         static const char zeros[1 << 16];
 
+        if (writer->by_hand)
+                return 0;
         /* libarchive counts the bytes of a hole and drops them */
         while (size > 0) {
                 size_t n = size < sizeof(zeros) ? (size_t)size : sizeof(zeros);
@@ -243,6 +273,8 @@ int archive_writer_hole(struct archive_writer *writer, uint64_t size) {
 }
 
 int archive_writer_end(struct archive_writer *writer) {
+        if (writer->by_hand)
+                return end_by_hand(writer);
         return result(writer, archive_write_finish_entry(writer->archive));
 }
 

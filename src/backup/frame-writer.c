@@ -41,6 +41,7 @@ struct frame_row {
 struct frame_writer {
         int fd;
         uint32_t frame_size;
+        int level; /* of zstd */
         uint64_t position; /* bytes put */
         /* the ring; numbers grow for ever, a block is number % ring_count */
         struct block ring[RING_MAX];
@@ -69,12 +70,12 @@ static struct block *block_of(struct frame_writer *writer, uint64_t number) {
         return &writer->ring[number % writer->ring_count];
 }
 
-static ZSTD_CCtx *context_new(void) {
+static ZSTD_CCtx *context_new(int level) {
         ZSTD_CCtx *context = ZSTD_createCCtx();
 
         if (!context)
                 return NULL;
-        ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, 1);
+        ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level);
         ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1);
         return context;
 }
@@ -139,7 +140,7 @@ static void fail_locked(struct frame_writer *writer, int error) {
 
 static void *pack_thread(void *userdata) {
         struct frame_writer *writer = userdata;
-        ZSTD_CCtx *context = context_new();
+        ZSTD_CCtx *context = context_new(writer->level);
 
         pthread_mutex_lock(&writer->mutex);
         if (!context)
@@ -219,13 +220,13 @@ static int allocate(struct frame_writer *writer, unsigned threads) {
             EVP_DigestInit_ex(writer->digest, EVP_sha256(), NULL) != 1)
                 return -ENOMEM;
         if (threads == 0) {
-                writer->own_context = context_new();
+                writer->own_context = context_new(writer->level);
                 return writer->own_context ? 0 : -ENOMEM;
         }
         return 0;
 }
 
-int frame_writer_new(int take_fd, uint32_t frame_size, unsigned threads,
+int frame_writer_new(int take_fd, uint32_t frame_size, int level, unsigned threads,
                      struct frame_writer **ret) {
         struct frame_writer *writer = calloc(1, sizeof(*writer));
         int r;
@@ -238,6 +239,7 @@ int frame_writer_new(int take_fd, uint32_t frame_size, unsigned threads,
                 threads = THREADS_MAX;
         writer->fd = take_fd;
         writer->frame_size = frame_size;
+        writer->level = level;
         pthread_mutex_init(&writer->mutex, NULL);
         pthread_cond_init(&writer->changed, NULL);
         r = allocate(writer, threads);

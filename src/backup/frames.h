@@ -21,7 +21,8 @@
 struct frame_writer;
 
 /* frame_writer_new() - @fd is taken, also on failure. @threads compress; 0: the caller does */
-int frame_writer_new(int take_fd, uint32_t frame_size, unsigned threads, struct frame_writer **ret);
+int frame_writer_new(int take_fd, uint32_t frame_size, int level, unsigned threads,
+                     struct frame_writer **ret);
 /* frame_writer_put() - 0, or the negative errno that some thread met */
 int frame_writer_put(struct frame_writer *writer, const void *data, size_t size);
 uint64_t frame_writer_position(const struct frame_writer *writer);

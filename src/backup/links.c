@@ -26,7 +26,7 @@ struct hard_link *hard_links_find(const struct hard_links *links, uint32_t compo
              i = (i + 1) & (links->size - 1)) {
                 struct hard_link *slot = &links->slots[i];
 
-                if (!slot->path)
+                if (!slot->used)
                         return NULL;
                 if (slot->component == component && slot->device == st->st_dev &&
                     slot->inode == st->st_ino)
@@ -37,7 +37,7 @@ struct hard_link *hard_links_find(const struct hard_links *links, uint32_t compo
 static void insert(struct hard_links *links, const struct hard_link *link) {
         size_t i = slot_of(links, link->component, link->device, link->inode);
 
-        while (links->slots[i].path)
+        while (links->slots[i].used)
                 i = (i + 1) & (links->size - 1);
         links->slots[i] = *link;
         links->count++;
@@ -50,32 +50,56 @@ static int grow(struct hard_links *links) {
         if (!larger.slots)
                 return -ENOMEM;
         for (size_t i = 0; i < links->size; i++)
-                if (links->slots[i].path)
+                if (links->slots[i].used)
                         insert(&larger, &links->slots[i]);
         free(links->slots);
         *links = larger;
         return 0;
 }
 
-int hard_links_add(struct hard_links *links, const struct hard_link *link) {
-        struct hard_link copy = *link;
+struct hard_link *hard_links_get(struct hard_links *links, uint32_t component,
+                                 const struct stat *st) {
+        struct hard_link *found = hard_links_find(links, component, st);
+        struct hard_link link = {
+                .used = true, .component = component, .device = st->st_dev, .inode = st->st_ino
+        };
 
-        if (links->count * 4 >= links->size * 3) {
-                int r = grow(links);
+        if (found)
+                return found;
+        if (links->count * 4 >= links->size * 3 && grow(links) < 0)
+                return NULL;
+        insert(links, &link);
+        return hard_links_find(links, component, st);
+}
 
-                if (r < 0)
-                        return r;
-        }
-        copy.path = strdup(link->path);
-        if (!copy.path)
+int hard_link_keep(struct hard_link *link, const char *path, const struct stat *st) {
+        struct kept_name *kept = calloc(1, sizeof(*kept));
+
+        if (!kept)
                 return -ENOMEM;
-        insert(links, &copy);
+        kept->path = strdup(path);
+        if (!kept->path) {
+                free(kept);
+                return -ENOMEM;
+        }
+        kept->st = *st;
+        kept->next = link->kept;
+        link->kept = kept;
         return 0;
 }
 
 void hard_links_done(struct hard_links *links) {
-        for (size_t i = 0; i < links->size; i++)
+        for (size_t i = 0; i < links->size; i++) {
+                struct kept_name *kept = links->slots[i].kept, *next;
+
+                for (; kept; kept = next) {
+                        next = kept->next;
+                        free(kept->path);
+                        free(kept);
+                }
                 free(links->slots[i].path);
+                free(links->slots[i].extra);
+        }
         free(links->slots);
         *links = (struct hard_links){ 0 };
 }

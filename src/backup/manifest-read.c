@@ -22,6 +22,7 @@ struct manifest_reader {
         uint8_t *digests;
         uint64_t count; /* records since the beginning; not after a seek */
         bool sought;
+        bool keys_only;
 };
 
 struct manifest_reader *manifest_reader_free(struct manifest_reader *reader) {
@@ -120,9 +121,24 @@ static int parse_entry(char **f, struct record *record) {
         return record->mode & ~07777U ? -EBADMSG : 0;
 }
 
-static int parse_record(char *line, struct record *record) {
+/* for keys only the line is cut off after its third column */
+static size_t split_line(char *line, char **fields, bool keys_only) {
+        char *tab = NULL;
+
+        if (!keys_only)
+                return field_split(line, fields, COLUMNS);
+        for (size_t i = 0; i < 3; i++) {
+                tab = strchr(i == 0 ? line : tab + 1, '\t');
+                if (!tab)
+                        return field_split(line, fields, COLUMNS);
+        }
+        *tab = '\0';
+        return field_split(line, fields, COLUMNS);
+}
+
+static int parse_record(char *line, struct record *record, bool keys_only) {
         char *f[COLUMNS];
-        size_t count = field_split(line, f, COLUMNS);
+        size_t count = split_line(line, f, keys_only);
 
         *record = (struct record){ 0 };
         if (count < 3 || strlen(f[0]) != 1 || !strchr("fdlpscbxX=", f[0][0]) ||
@@ -130,7 +146,7 @@ static int parse_record(char *line, struct record *record) {
                 return -EBADMSG;
         record->kind = f[0][0];
         record->path = f[2];
-        if (!record_is_entry(record))
+        if (!record_is_entry(record) || keys_only)
                 return count == 3 ? 0 : -EBADMSG;
         return count == COLUMNS ? parse_entry(f, record) : -EBADMSG;
 }
@@ -223,11 +239,15 @@ int manifest_next(struct manifest_reader *reader, const struct record **ret,
                 reader->position -= reader->raw.size;
                 return 0;
         }
-        if (parse_record(line, &reader->record) < 0)
+        if (parse_record(line, &reader->record, reader->keys_only) < 0)
                 return damaged(reader, reterr);
         reader->count++;
         *ret = &reader->record;
         return 1;
+}
+
+void manifest_keys_only(struct manifest_reader *reader) {
+        reader->keys_only = true;
 }
 
 void manifest_line(const struct manifest_reader *reader, const char **ret, size_t *ret_size) {

@@ -14,7 +14,7 @@ static int put_line(struct manifest_writer *writer) {
         return frame_writer_put(writer->frames, writer->line.data, writer->line.size);
 }
 
-int manifest_writer_new(int take_fd, struct manifest_writer **ret) {
+int manifest_writer_new(int take_fd, bool scratch, struct manifest_writer **ret) {
         struct manifest_writer *writer = calloc(1, sizeof(*writer));
         int r;
 
@@ -22,7 +22,7 @@ int manifest_writer_new(int take_fd, struct manifest_writer **ret) {
                 close(take_fd);
                 return -ENOMEM;
         }
-        r = frame_writer_new(take_fd, FRAME_SIZE_MANIFEST, 0, &writer->frames);
+        r = frame_writer_new(take_fd, FRAME_SIZE_MANIFEST, scratch ? -5 : 1, 0, &writer->frames);
         if (r >= 0) {
                 text_string(&writer->line, "vss-manifest\t1");
                 r = put_line(writer);

@@ -53,7 +53,8 @@ struct manifest_writer {
         uint64_t count;
 };
 
-int manifest_writer_new(int take_fd, struct manifest_writer **ret);
+/* @scratch: read once and thrown away; pack it lightly */
+int manifest_writer_new(int take_fd, bool scratch, struct manifest_writer **ret);
 /* "base" lines come before the first record */
 int manifest_put_base(struct manifest_writer *writer, uint32_t component, const struct vss_id *set,
                       uint32_t operation, uint32_t base_component,
@@ -86,6 +87,8 @@ int manifest_seek(struct manifest_reader *reader, uint32_t component, const char
  * end is missing */
 int manifest_next(struct manifest_reader *reader, const struct record **ret,
                   struct vss_error *reterr);
+/* manifest_keys_only() - records have kind, component and path, for who copies lines */
+void manifest_keys_only(struct manifest_reader *reader);
 /* manifest_line() - the last record as it was spelled, with its newline */
 void manifest_line(const struct manifest_reader *reader, const char **ret, size_t *ret_size);
 /* manifest_next_chunks() - 1 and digests belonging to the last record, 0 no more.

@@ -284,12 +284,14 @@ int member_digest(struct operation *op, int fd, uint64_t size, uint8_t ret[DIGES
 /* ---- storing ---- */
 
 static int open_archive(struct operation *op, const char *name, struct archive_writer **archive) {
-        long processors = sysconf(_SC_NPROCESSORS_ONLN);
-        unsigned threads = processors < 2 ? 1 : processors > 4 ? 4 : (unsigned)processors;
+        unsigned threads;
+        long processors;
         int fd;
 
         if (*archive)
                 return 0;
+        processors = sysconf(_SC_NPROCESSORS_ONLN);
+        threads = processors < 2 ? 1 : processors > 4 ? 4 : (unsigned)processors;
         fd = openat(op->fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (fd < 0)
                 return -errno;
@@ -393,7 +395,8 @@ static int store_content(struct pass *pass, int fd, const struct stat *st, struc
         return store_large(pass, fd, record, member);
 }
 
-static int store_hard_link(struct pass *pass, const struct hard_link *link, struct record *record) {
+/* the archive's member, and what the record says of a further name */
+static int write_hard_link(struct pass *pass, const struct hard_link *link, struct record *record) {
         _cleanup_free_ char *name = path_to_member(record->path, false),
                             *first = path_to_member(link->path, false);
         struct member member = { .name = name, .record = record, .hard_link = first };
@@ -403,19 +406,25 @@ static int store_hard_link(struct pass *pass, const struct hard_link *link, stru
         if (!name || !first)
                 return -ENOMEM;
         r = archive_writer_begin(pass->op->data, &member, &offset);
-        if (r >= 0)
-                r = archive_writer_end(pass->op->data);
-        if (r < 0)
-                return r;
+        return r < 0 ? r : archive_writer_end(pass->op->data);
+}
+
+static void fill_hard_link(const struct hard_link *link, struct record *record) {
         record->archive = ARCHIVE_DATA;
         record->offset = link->offset;
         record->link = link->path;
         record->has_attributes = link->has_attributes;
         memcpy(record->attributes, link->attributes, sizeof(record->attributes));
-        if (record->kind == ENTRY_FILE) {
-                record->has_digest = true;
-                memcpy(record->digest, link->digest, DIGEST_SIZE);
-        }
+        record->has_digest = record->kind == ENTRY_FILE;
+        memcpy(record->digest, link->digest, DIGEST_SIZE);
+}
+
+static int store_hard_link(struct pass *pass, const struct hard_link *link, struct record *record) {
+        int r = write_hard_link(pass, link, record);
+
+        if (r < 0)
+                return r;
+        fill_hard_link(link, record);
         return put_record(pass, record);
 }
 
@@ -438,19 +447,66 @@ static int fill_extra(int fd, const struct stat *st, char *buffer, size_t size,
         return 0;
 }
 
+/* other names of this file were passed as kept: now they become links to this one */
+static int store_kept(struct pass *pass, struct hard_link *link) {
+        for (struct kept_name *kept = link->kept; kept; kept = kept->next) {
+                struct record record;
+                int r;
+
+                record_from_stat(&kept->st, kept->path, link->component, &record);
+                r = ARRAY_RESERVE(&pass->late, pass->late_count, &pass->late_capacity);
+                if (r >= 0)
+                        r = write_hard_link(pass, link, &record);
+                if (r < 0)
+                        return r;
+                pass->late[pass->late_count++] = kept;
+        }
+        return 0;
+}
+
+static int by_path(const void *a, const void *b) {
+        return path_compare((*(struct kept_name *const *)a)->path,
+                            (*(struct kept_name *const *)b)->path);
+}
+
+int member_put_late(struct pass *pass) {
+        uint32_t component = pass->source->component;
+        int r = 0;
+
+        if (pass->late_count > 1)
+                qsort(pass->late, pass->late_count, sizeof(struct kept_name *), by_path);
+        for (size_t i = 0; i < pass->late_count && r >= 0; i++) {
+                struct kept_name *kept = pass->late[i];
+                struct hard_link *link = hard_links_find(&pass->op->links, component, &kept->st);
+                struct record record;
+
+                record_from_stat(&kept->st, kept->path, component, &record);
+                fill_hard_link(link, &record);
+                record.extra = link->extra;
+                r = put_record(pass, &record);
+        }
+        return r;
+}
+
 static int remember_link(struct pass *pass, const struct stat *st, const struct record *record) {
-        struct hard_link link = { .component = record->component,
-                                  .device = st->st_dev,
-                                  .inode = st->st_ino,
-                                  .offset = record->offset,
-                                  .has_attributes = record->has_attributes,
-                                  .path = record->path };
+        struct hard_link *link;
 
         if (st->st_nlink < 2 || S_ISDIR(st->st_mode) || record->archive == ARCHIVE_NONE)
                 return 0;
-        memcpy(link.attributes, record->attributes, sizeof(link.attributes));
-        memcpy(link.digest, record->digest, DIGEST_SIZE);
-        return hard_links_add(&pass->op->links, &link);
+        link = hard_links_get(&pass->op->links, record->component, st);
+        if (!link)
+                return -ENOMEM;
+        link->path = strdup(record->path);
+        if (!link->path)
+                return -ENOMEM;
+        link->extra = strdup(record->extra);
+        if (!link->extra)
+                return -ENOMEM;
+        link->offset = record->offset;
+        link->has_attributes = record->has_attributes;
+        memcpy(link->attributes, record->attributes, sizeof(link->attributes));
+        memcpy(link->digest, record->digest, DIGEST_SIZE);
+        return store_kept(pass, link);
 }
 
 static const char *attribute_words(int code) {
@@ -506,7 +562,7 @@ int member_store(struct pass *pass, int fd, const char *path, const struct stat 
         link = st->st_nlink > 1 && !S_ISDIR(st->st_mode)
                        ? hard_links_find(&pass->op->links, record.component, st)
                        : NULL;
-        if (link)
+        if (link && link->path)
                 return store_hard_link(pass, link, &record);
         return store_member(pass, fd, st, &record);
 }

@@ -60,6 +60,7 @@ static int open_inputs(struct merge *merge) {
                         return r;
                 merge->count++;
                 input->root = op->runs[i].root;
+                manifest_keys_only(input->reader);
                 r = input_next(merge, input);
                 if (r < 0)
                         return r;
@@ -304,7 +305,7 @@ static int write_manifest(struct merge *merge) {
                 closep(&fd);
                 return r;
         }
-        r = manifest_writer_new(fd, &merge->manifest);
+        r = manifest_writer_new(fd, false, &merge->manifest);
         if (r >= 0)
                 r = put_bases(merge);
         for (size_t i = 0; i < op_info(op)->components_count && r >= 0; i++) {

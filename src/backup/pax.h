@@ -50,6 +50,10 @@ int archive_writer_finish(struct archive_writer *writer, uint8_t ret_digest[DIGE
                           uint64_t *ret_stored);
 struct archive_writer *archive_writer_free(struct archive_writer *writer);
 
+/* pax-sparse.c: what libarchive cannot write; header, records and map up to the first data */
+bool pax_sparse_is_needed(const struct member *member);
+int pax_sparse_header(const struct member *member, struct text *ret);
+
 /* path_to_member() - the member that holds "/a/b" is "a/b", that of "/" is "."; "ranges/a/b" for
  * partial files. The caller frees it */
 char *path_to_member(const char *path, bool ranges);

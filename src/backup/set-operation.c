@@ -253,7 +253,7 @@ static int open_run(struct operation *op, const struct source *source,
         if (!run->name || !run->root)
                 return -ENOMEM;
         fd = openat(op->fd, run->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-        return fd < 0 ? -errno : manifest_writer_new(fd, ret);
+        return fd < 0 ? -errno : manifest_writer_new(fd, true, ret);
 }
 
 static int check_source(const struct operation *op, const struct source *source,
@@ -267,6 +267,16 @@ static int check_source(const struct operation *op, const struct source *source,
                                 "'%s' is no file specification: it must be one name (M-40)",
                                 source->filespec);
         return check_component(op, source->component, reterr);
+}
+
+static int write_late(struct pass *pass) {
+        int r;
+
+        pass->run = manifest_writer_free(pass->run);
+        r = open_run(pass->op, pass->source, &pass->run);
+        if (r >= 0)
+                r = member_put_late(pass);
+        return r < 0 ? r : manifest_finish(pass->run, NULL, NULL);
 }
 
 static int run_pass(struct operation *op, const struct source *source, const char *const *paths,
@@ -285,8 +295,11 @@ static int run_pass(struct operation *op, const struct source *source, const cha
                 r = paths ? walk_changed(&pass, paths, count) : walk_source(&pass);
         if (r >= 0)
                 r = manifest_finish(pass.run, NULL, NULL);
+        if (r >= 0 && pass.late_count > 0)
+                r = write_late(&pass);
         changes_end(&pass);
         manifest_writer_free(pass.run);
+        free(pass.late);
         return r < 0 ? set_broken(op->set, r, reterr) : 0;
 }
 

@@ -311,9 +311,20 @@ static int move_on(struct view *view, struct vss_error *reterr) {
         return 0;
 }
 
+/* the name is settled by a later link, but what this one says still hides what is below earlier */
+static int take_shade(struct view *view, size_t link) {
+        const struct record *record = view->cursors[link].record;
+
+        if (!record || strcmp(record->path, view->item.path) != 0 ||
+            record->kind == ENTRY_DIRECTORY || record->kind == RECORD_GONE)
+                return 0;
+        return push_shade(view, view->item.path, link, record->kind == RECORD_GONE_TREE, true);
+}
+
 /* the next path that some link has; without parts when it is hidden */
 static int next_path(struct view *view, struct vss_error *reterr) {
         const char *path;
+        bool whole = false;
         int r = move_on(view, reterr);
 
         if (r < 0)
@@ -329,11 +340,10 @@ static int next_path(struct view *view, struct vss_error *reterr) {
         view->lent = true;
         drop_shades(view, view->item.path);
         for (size_t i = view->chain->count; i-- > 0;) {
-                r = take_part(view, i);
+                r = whole ? take_shade(view, i) : take_part(view, i);
                 if (r < 0)
                         return vss_fail(reterr, r, "out of memory");
-                if (r > 0)
-                        break;
+                whole = whole || r > 0;
         }
         return 1;
 }

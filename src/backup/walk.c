@@ -195,6 +195,15 @@ static int must_store(struct pass *pass, int at, const char *name, char *path,
         r = changes_same(pass, at, name, path, st);
         if (r <= 0)
                 return r < 0 ? r : 1;
+        if (st->st_nlink > 1 && !S_ISDIR(st->st_mode)) {
+                struct hard_link *link =
+                        hard_links_get(&pass->op->links, pass->source->component, st);
+
+                if (!link || (!link->path && hard_link_keep(link, path, st) < 0))
+                        return -ENOMEM;
+                if (link->path)
+                        return 1; /* another name of it is stored: this one must follow */
+        }
         return put_same(pass, path);
 }
 
@@ -276,11 +285,37 @@ static int decide(struct pass *pass, char *path, const char *name, bool is_direc
         return verdict == SOURCE_TAKE;
 }
 
-static int visit(struct walk *walk, int at, const char *name) {
+/* a regular file that is wanted whatever its age: opened at once, one look at it is enough */
+static int visit_regular(struct walk *walk, int at, const char *name) {
+        struct pass *pass = walk->pass;
+        _cleanup_close_ int fd = -1;
+        struct stat st;
+        int r = decide(pass, walk->path.data, name, false);
+
+        if (r <= 0)
+                return r;
+        pass->matches++;
+        st.st_mode = S_IFREG;
+        fd = open_to_read(at, name, &st);
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return fd == -ENOENT
+                               ? 0
+                               : pass_trouble(pass, walk->path.data, fd < 0 ? fd : -errno, NULL);
+        if (!S_ISREG(st.st_mode))
+                return pass_trouble(pass, walk->path.data, -ESTALE,
+                                    "it was replaced while it was read");
+        pass->entries++;
+        r = member_store(pass, fd, walk->path.data, &st);
+        return r < 0 ? r : pass_progress(pass, walk->path.data);
+}
+
+static int visit(struct walk *walk, int at, const char *name, unsigned char type) {
         struct pass *pass = walk->pass;
         struct stat st;
         int r;
 
+        if (type == DT_REG && pass->source->pick == SOURCE_WHOLE)
+                return visit_regular(walk, at, name);
         if (fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
                 return errno == ENOENT ? 0 : pass_trouble(pass, walk->path.data, -errno, NULL);
         if (is_provider_folder(name, &st))
@@ -299,6 +334,7 @@ static int visit(struct walk *walk, int at, const char *name) {
 static int walk_levels(struct walk *walk) {
         while (walk->count > 0) {
                 struct level *level = &walk->levels[walk->count - 1];
+                const struct name *next;
                 const char *name;
                 int r;
 
@@ -309,10 +345,11 @@ static int walk_levels(struct walk *walk) {
                                 return r;
                         continue;
                 }
-                name = level->names.data + level->list[level->next++].text;
+                next = &level->list[level->next++];
+                name = level->names.data + next->text;
                 r = set_path(walk, name);
                 if (r >= 0)
-                        r = visit(walk, level->fd, name);
+                        r = visit(walk, level->fd, name, next->type);
                 if (r < 0)
                         return r;
         }
@@ -377,7 +414,7 @@ static int walk_plain_name(struct walk *walk, int fd, const struct stat *st) {
         text_string(&walk->path, source->filespec);
         if (!text_cstring(&walk->path))
                 return -ENOMEM;
-        r = visit(walk, fd, source->filespec);
+        r = visit(walk, fd, source->filespec, DT_UNKNOWN);
         if (r >= 0 && pass->matches == 0 &&
             faccessat(fd, source->filespec, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
                 r = missing(pass, walk->path.data);

@@ -32,16 +32,27 @@ struct coverage {
         bool recursive, by_changes; /* op_run_changed(): what is gone was recorded */
 };
 
-/* struct hard_link - the first name of a file that has several */
+/* struct kept_name - a name that is as in the base, of a file that has several: when another name
+ * of that file turns out to be new, this one must be stored as well, or the link would be lost */
+struct kept_name {
+        struct kept_name *next;
+        struct stat st;
+        char *path;
+};
+
+/* struct hard_link - what is known of a file with several names */
 struct hard_link {
+        bool used; /* the slot */
         uint32_t component;
         dev_t device;
         ino_t inode;
+        char *path; /* the name whose member holds the data; NULL: none is stored yet */
+        char *extra; /* link text or device, the same for all names */
         uint64_t offset;
         bool has_attributes;
         uint8_t attributes[8];
         uint8_t digest[DIGEST_SIZE];
-        char *path; /* NULL: empty slot */
+        struct kept_name *kept;
 };
 
 struct hard_links {
@@ -51,7 +62,10 @@ struct hard_links {
 
 struct hard_link *hard_links_find(const struct hard_links *links, uint32_t component,
                                   const struct stat *st);
-int hard_links_add(struct hard_links *links, const struct hard_link *link);
+/* the slot of the file, made if there is none; NULL when out of memory. Lent until the next call */
+struct hard_link *hard_links_get(struct hard_links *links, uint32_t component,
+                                 const struct stat *st);
+int hard_link_keep(struct hard_link *link, const char *path, const struct stat *st);
 void hard_links_done(struct hard_links *links);
 
 struct operation {
@@ -90,6 +104,9 @@ struct pass {
         const struct view_item *base_item;
         dev_t device; /* of the source's root */
         uint64_t entries, bytes, matches;
+        /* names that were passed as kept and are stored all the same: for a run of their own */
+        struct kept_name **late;
+        size_t late_count, late_capacity;
         struct vss_error *reterr;
 };
 
@@ -102,6 +119,8 @@ int pass_progress(struct pass *pass, const char *path);
 
 /* member.c: store one thing. 0, 1 it failed and was reported, negative: the set cannot go on */
 int member_store(struct pass *pass, int fd, const char *path, const struct stat *st);
+/* the records of pass->late, in order, into pass->run */
+int member_put_late(struct pass *pass);
 int member_store_ranges(struct pass *pass, int fd, const char *path, const struct stat *st);
 /* the content of @fd again, for comparison */
 int member_digest(struct operation *op, int fd, uint64_t size, uint8_t ret[DIGEST_SIZE]);
