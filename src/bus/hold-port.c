@@ -22,6 +22,7 @@ struct hold_port {
         uint64_t tickets[HOLD_BROKEN + 1]; /* who waits for which event, 0 nobody */
         sd_event_source *idle; /* answers what needs no vss-hold */
         uint64_t idle_ticket;
+        bool lost; /* vss-hold ended unasked: of this set nothing can be frozen any more */
 };
 
 static void answer(struct hold_port *port, uint64_t *ticket, int code, const char *words) {
@@ -45,6 +46,7 @@ static void drop_client(struct hold_port *port) {
  * later life of this service, or the guardian, thaws. */
 static void lose_client(struct hold_port *port, const char *words) {
         drop_client(port);
+        port->lost = true;
         for (size_t i = 0; i < sizeof(port->tickets) / sizeof(*port->tickets); i++)
                 answer(port, &port->tickets[i], VSS_E_HOLD_WRITES_TIMEOUT, words);
 }
@@ -59,6 +61,8 @@ static void take_event(struct hold_port *port, const struct hold_event *event) {
                 int code = event->code;
 
                 drop_client(port);
+                port->lost = port->tickets[HOLD_RELEASED] == 0;
+                answer(port, &port->tickets[HOLD_PRESYNCED], VSS_E_HOLD_WRITES_TIMEOUT, words);
                 answer(port, &port->tickets[HOLD_FROZEN], VSS_E_HOLD_WRITES_TIMEOUT, words);
                 answer(port, &port->tickets[HOLD_RELEASED], code, words);
                 return;
@@ -162,6 +166,7 @@ static int prepare(struct hold_port *port, uint64_t ticket, const struct set_vie
 
         drop_client(port);
         memset(port->tickets, 0, sizeof(port->tickets));
+        port->lost = false;
         if (n == 0)
                 return answer_later(port, ticket);
         r = start_client(port, reterr);
@@ -176,6 +181,10 @@ static int prepare(struct hold_port *port, uint64_t ticket, const struct set_vie
 
 static int forward(struct hold_port *port, uint64_t ticket, enum verb verb,
                    struct vss_error *reterr) {
+        /* never a success for a volume that nobody can hold any more */
+        if (!port->client && port->lost && verb != VERB_HOLD_RELEASE)
+                return vss_fail(reterr, VSS_E_HOLD_WRITES_TIMEOUT,
+                                "vss-hold ended before the volumes were frozen; try again");
         if (!port->client)
                 return answer_later(port, ticket);
         if (verb == VERB_HOLD_SYNC) {

@@ -77,19 +77,24 @@ static void end_presync(struct freezer *freezer) {
                   volume_of(hold, bad), error);
 }
 
+/* One volume that cannot be held ends the hold of the others. */
+static void note_refusal(struct freezer *freezer) {
+        struct hold *hold = freezer->hold;
+
+        for (uint32_t i = 0; i < hold->slots && freezer->refused == hold->slots; i++)
+                if (atomic_load(&hold->record->entries[i].state) == HOLD_STATE_REFUSED) {
+                        freezer->refused = i;
+                        crew_post_all(&hold->crew, CREW_THAW);
+                }
+}
+
 /* Lower levels first: an image's file system flushes into the one that stores it (S-29). */
 static void go_on_freezing(struct freezer *freezer) {
         struct hold *hold = freezer->hold;
         uint32_t level;
 
         for (uint32_t i = 0; i < hold->slots; i++) {
-                uint32_t state = atomic_load(&hold->record->entries[i].state);
-
-                if (state == HOLD_STATE_REFUSED && freezer->refused == hold->slots) {
-                        freezer->refused = i;
-                        crew_post_all(&hold->crew, CREW_THAW);
-                }
-                if (state == HOLD_STATE_FREEZING)
+                if (atomic_load(&hold->record->entries[i].state) == HOLD_STATE_FREEZING)
                         return;
         }
         if (freezer->refused < hold->slots || atomic_load(&hold->record->reason))
@@ -149,6 +154,8 @@ static bool is_over(const struct freezer *freezer) {
 }
 
 static void advance(struct freezer *freezer) {
+        if (freezer->phase == FREEZING)
+                note_refusal(freezer); /* it may be all there was, and then it is over */
         if (freezer->phase != ENDED && is_over(freezer))
                 finish(freezer);
         else if (freezer->phase == SYNCING)

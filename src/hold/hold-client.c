@@ -355,7 +355,8 @@ static void fill_event(struct hold_client *client, struct hold_event *ret) {
         };
 }
 
-/* Both processes are gone without a last word: we are the third who may thaw. */
+/* Both processes are gone without a last word: we are the third who may thaw. The caller hears
+ * of it as of any other end, BROKEN and then RELEASED. */
 static int end_of_file(struct hold_client *client, struct hold_event *ret,
                        struct vss_error *reterr) {
         _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
@@ -363,13 +364,15 @@ static int end_of_file(struct hold_client *client, struct hold_event *ret,
 
         if (!client->prepared || client->released)
                 return vss_fail(reterr, VSS_E_BAD_STATE, "vss-hold has ended");
-        client->released = true;
+        client->released = client->broken;
+        client->broken = true;
         r = hold_thaw_leftovers(client->runtime_dir, NULL, &error);
         vss_fail(&client->error, VSS_E_HOLD_WRITES_TIMEOUT,
                  "both processes of vss-hold died while they held writes%s%s",
                  r < 0 ? ": " : "; the service let them go",
                  r < 0 ? vss_error_message(&error) : "");
-        *ret = (struct hold_event){ .type = HOLD_EVENT_RELEASED,
+        *ret = (struct hold_event){ .type = client->released ? HOLD_EVENT_RELEASED
+                                                             : HOLD_EVENT_BROKEN,
                                     .code = VSS_E_HOLD_WRITES_TIMEOUT,
                                     .words = vss_error_message(&client->error) };
         return 1;

@@ -11,6 +11,7 @@
  *   kill:WHO stop:WHO cont:WHO term:WHO int:WHO hup:WHO   WHO: freezer, guardian, both
  *   later:MS:KILL:WHO   the same from another process after that time, WHO may be client
  *   frozen:PATH flowing:PATH   ask the kernel, by FIFREEZE
+ *   held:N              a record says that N file systems are frozen; disturbs nobody
  *   sleep:MS  sh:COMMAND  hangup  ends (both processes go within two seconds)  thaw:COUNT
  * thaw-fails:CODE die                 end by SIGKILL
  */
@@ -30,6 +31,7 @@
 #include "base/layout.h"
 #include "hold/hold-client.h"
 #include "hold/leftovers.h"
+#include "hold/record.h"
 #include "tests/check.h"
 
 static const char *runtime_dir;
@@ -182,6 +184,26 @@ static bool is_frozen(const char *path) {
         return false;
 }
 
+static int held(void) {
+        _cleanup_closedir_ DIR *dir = opendir(runtime_dir);
+        struct dirent *entry;
+        int n = 0;
+
+        while (dir && (entry = readdir(dir))) {
+                _cleanup_free_ char *text = NULL;
+                const struct hold_record *record;
+                size_t size;
+
+                if (strncmp(entry->d_name, HOLD_RECORD_PREFIX, strlen(HOLD_RECORD_PREFIX)) != 0 ||
+                    read_whole_file(dirfd(dir), entry->d_name, 1 << 20, &text, &size) < 0)
+                        continue;
+                record = (const void *)text;
+                for (uint32_t i = 0; i < record->count; i++)
+                        n += record->entries[i].state == HOLD_STATE_FROZEN;
+        }
+        return n;
+}
+
 static bool runs(pid_t pid) {
         char path[64], state = 0;
         _cleanup_fclose_ FILE *file = NULL;
@@ -240,6 +262,8 @@ static void step(char *text) {
                 CHECK(is_frozen(text));
         else if (strcmp(verb, "flowing") == 0)
                 CHECK(!is_frozen(text));
+        else if (strcmp(verb, "held") == 0)
+                CHECK_INT(held(), atoi(text));
         else if (strcmp(verb, "sleep") == 0)
                 usleep((unsigned)atoi(text) * 1000);
         else if (strcmp(verb, "sh") == 0)

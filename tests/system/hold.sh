@@ -143,8 +143,8 @@ one_stops() {
 
 # both at one instant while the service lives: it thaws itself; while it is dead: the record (S-47)
 both_die() {
-    quiet $BOTH $HELD stop:both kill:both expect:RELEASED:VSS_E_HOLD_WRITES_TIMEOUT \
-        "flowing:$X" "flowing:$E"
+    quiet $BOTH $HELD stop:both kill:both expect:BROKEN:VSS_E_HOLD_WRITES_TIMEOUT \
+        words:died "flowing:$X" "flowing:$E" expect:RELEASED:VSS_E_HOLD_WRITES_TIMEOUT
     passed both_die_service_lives
     dead $BOTH $HELD stop:both kill:both die
     quiet "frozen:$X" "frozen:$E" thaw:2 "flowing:$X" "flowing:$E" thaw:0
@@ -174,6 +174,8 @@ client_hangs() {
 # PT-8, S-28: the freeze of somebody else stays, and our volumes are let go
 foreign_freeze() {
     fsfreeze -f "$X"
+    quiet "prepare:$X" expect:PREPARED:S_OK freeze expect:FROZEN:VSS_E_HOLD_WRITES_TIMEOUT \
+        "words:somebody else has frozen" expect:RELEASED:S_OK "frozen:$X" hangup ends
     quiet "prepare:$E,$X" expect:PREPARED:S_OK freeze expect:FROZEN:VSS_E_HOLD_WRITES_TIMEOUT \
         "words:somebody else has frozen" expect:RELEASED:S_OK "frozen:$X" "flowing:$E" hangup ends \
         "frozen:$X" thaw:0 "frozen:$X"
