@@ -104,74 +104,76 @@ static void expect_set(const struct vss_wm_filedesc *file, const char *path, con
         CHECK_INT(vss_wm_filedesc_get_backup_type_mask(file), mask);
 }
 
-/* D-17 to D-41: everything that can be said arrives in the document */
-static void test_identify(void) {
-        static const char other[] = "01234567-89ab-cdef-0123-456789abcdef";
-        const char *const settings[] = {
-                "component web",
-                "files",
-                "/srv/web/* recursive",
-                "component web",
-                "files",
-                "\"/srv/my \\\"odd\\\" \\xff/*\" backup=full,log snapshot=none",
-                "component web",
-                "exclude",
-                "/srv/web/*.tmp recursive",
-                "component web",
-                "caption",
-                "The web",
-                "component logs",
-                "files",
-                "/srv/logs/*.log mask=0x10101 alternate=/var/spit",
-                "component logs",
-                "logical_path",
-                "\\web\\deep\\",
-                "component logs",
-                "selectable",
-                "no",
-                "component logs",
-                "selectable_for_restore",
-                "no",
-                "component logs",
-                "depends",
-                "01234567-89ab-cdef-0123-456789abcdef db\\one two",
-                "restore",
-                "method",
-                "stop_restore_start",
-                "restore",
-                "service",
-                "web.service",
-                "restore",
-                "reboot",
-                "yes",
-                "restore",
-                "mapping",
-                "/srv/web/* recursive to=/srv/other",
-                "identity",
-                "usage",
-                "service",
-                "identity",
-                "level",
-                "back_end",
-                "identity",
-                "window",
-                "20s",
-                NULL
-        };
-        const struct vss_wm_component *component;
-        const struct vss_wm_dependency *dependency;
-        struct vss_component_info info;
-        struct vss_restore_method method;
-        struct vss_id id;
-        struct host host;
+static const char other[] = "01234567-89ab-cdef-0123-456789abcdef";
 
-        start(&host, settings);
-        CHECK_INT(host.identity.usage, VSS_UT_SYSTEMSERVICE);
-        CHECK_INT(host.identity.level, VSS_APP_BACK_END);
-        CHECK_INT(host.identity.freeze_timeout_ms, 20000);
-        CHECK_INT(host_identify(&host), 0);
-        CHECK_INT(vss_examine_writer_metadata_get_backup_schema(host.metadata), VSS_BS_COPY);
-        component = vss_examine_writer_metadata_get_component(host.metadata, 0);
+/* clang-format off: three by three */
+static const char *const everything[] = {
+        "component web",
+        "files",
+        "/srv/web/* recursive",
+        "component web",
+        "files",
+        "\"/srv/my \\\"odd\\\" \\xff/*\" backup=full,log snapshot=none",
+        "component web",
+        "exclude",
+        "/srv/web/*.tmp recursive",
+        "component web",
+        "caption",
+        "The web",
+        "component logs",
+        "files",
+        "/srv/logs/*.log mask=0x10101 alternate=/var/spit",
+        "component logs",
+        "logical_path",
+        "\\web\\deep\\",
+        "component logs",
+        "selectable",
+        "no",
+        "component logs",
+        "selectable_for_restore",
+        "no",
+        "component logs",
+        "depends",
+        "01234567-89ab-cdef-0123-456789abcdef db\\one two",
+        "restore",
+        "method",
+        "stop_restore_start",
+        "restore",
+        "service",
+        "web.service",
+        "restore",
+        "reboot",
+        "yes",
+        "restore",
+        "mapping",
+        "/srv/web/* recursive to=/srv/other",
+        "identity",
+        "usage",
+        "service",
+        "identity",
+        "level",
+        "back_end",
+        "identity",
+        "window",
+        "20s",
+        NULL
+};
+/* clang-format on */
+
+static void check_dependency(const struct vss_wm_dependency *dependency) {
+        struct vss_id on = vss_wm_dependency_get_writer_id(dependency), id;
+
+        CHECK_INT(vss_id_parse(other, &id), 0);
+        CHECK(vss_id_equal(&on, &id));
+        CHECK_STR(vss_wm_dependency_get_logical_path(dependency), "db");
+        CHECK_STR(vss_wm_dependency_get_component_name(dependency), "one two");
+}
+
+static void check_components(const struct vss_examine_writer_metadata *metadata) {
+        const struct vss_wm_component *component =
+                vss_examine_writer_metadata_get_component(metadata, 0);
+        struct vss_component_info info;
+
         vss_wm_component_get_component_info(component, &info);
         CHECK_STR(info.name, "web");
         CHECK_STR(info.caption, "The web");
@@ -180,22 +182,28 @@ static void test_identify(void) {
         expect_set(vss_wm_component_get_file(component, 0), "/srv/web", "*", true, 0x0f0f);
         expect_set(vss_wm_component_get_file(component, 1), "/srv/my \"odd\" \xff", "*", false,
                    0x9);
-        component = vss_examine_writer_metadata_get_component(host.metadata, 1);
+        component = vss_examine_writer_metadata_get_component(metadata, 1);
         vss_wm_component_get_component_info(component, &info);
         CHECK_STR(info.logical_path, "web\\deep");
         CHECK(!info.selectable && !info.selectable_for_restore);
         expect_set(vss_wm_component_get_file(component, 0), "/srv/logs", "*.log", false, 0x10101);
         CHECK_STR(vss_wm_filedesc_get_alternate_location(vss_wm_component_get_file(component, 0)),
                   "/var/spit");
-        dependency = vss_wm_component_get_dependency(component, 0);
-        CHECK_INT(vss_id_parse(other, &id), 0);
-        {
-                struct vss_id on = vss_wm_dependency_get_writer_id(dependency);
+        check_dependency(vss_wm_component_get_dependency(component, 0));
+}
 
-                CHECK(vss_id_equal(&on, &id));
-        }
-        CHECK_STR(vss_wm_dependency_get_logical_path(dependency), "db");
-        CHECK_STR(vss_wm_dependency_get_component_name(dependency), "one two");
+/* D-8 to D-41: everything that can be said arrives in the document */
+static void test_identify(void) {
+        struct vss_restore_method method;
+        struct host host;
+
+        start(&host, everything);
+        CHECK_INT(host.identity.usage, VSS_UT_SYSTEMSERVICE);
+        CHECK_INT(host.identity.level, VSS_APP_BACK_END);
+        CHECK_INT(host.identity.freeze_timeout_ms, 20000);
+        CHECK_INT(host_identify(&host), 0);
+        CHECK_INT(vss_examine_writer_metadata_get_backup_schema(host.metadata), VSS_BS_COPY);
+        check_components(host.metadata);
         CHECK_STR(vss_wm_filedesc_get_filespec(
                           vss_examine_writer_metadata_get_exclude_file(host.metadata, 0)),
                   "*.tmp");
