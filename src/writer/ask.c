@@ -6,7 +6,9 @@
 #define _GNU_SOURCE
 #include "writer/writer.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/file.h"
 #include "bus/names.h"
@@ -109,6 +111,31 @@ bool vss_writer_is_writer_shutting_down(const struct vss_writer *writer) {
         return writer->shutting_down;
 }
 
+/*
+ * is_reached() - is @path on the volume itself, or on another one that is mounted, or a subvolume
+ * that lies, somewhere below its mount point? What is not there yet goes where its folder is. The
+ * mount id tells mounts apart, the device number subvolumes. A volume that cannot be looked at
+ * is taken at its word.
+ */
+static bool is_reached(const char *path, const char *mount_point) {
+        _cleanup_free_ char *at = strdup(path);
+        struct statx volume, found;
+        char *slash;
+
+        if (!at || statx(AT_FDCWD, mount_point, AT_NO_AUTOMOUNT, STATX_MNT_ID, &volume) < 0)
+                return at != NULL;
+        while (statx(AT_FDCWD, at, AT_NO_AUTOMOUNT | AT_SYMLINK_NOFOLLOW, STATX_MNT_ID, &found) <
+               0) {
+                slash = strrchr(at, '/');
+                if (!slash || slash == at)
+                        return strcmp(mount_point, "/") == 0;
+                *slash = '\0';
+        }
+        return found.stx_mnt_id == volume.stx_mnt_id &&
+               found.stx_dev_major == volume.stx_dev_major &&
+               found.stx_dev_minor == volume.stx_dev_minor;
+}
+
 /* index of the volume that holds @path: the one with the longest mount point; -1 none */
 static ssize_t find_volume(const struct wire_info *info, const char *path) {
         ssize_t best = -1;
@@ -122,7 +149,7 @@ static ssize_t find_volume(const struct wire_info *info, const char *path) {
                         best_length = length;
                 }
         }
-        return best;
+        return best >= 0 && is_reached(path, info->volumes[best]) ? best : -1;
 }
 
 bool vss_writer_is_path_affected(const struct vss_writer *writer, const char *path) {

@@ -383,6 +383,26 @@ static void test_hooks_not_affected(void) {
         host_stop(&host);
 }
 
+/* B-68: "/" in the set is not everything below it: another file system is another volume */
+static void test_mount_below(void) {
+        const char *const settings[] = { "component a", "files",  "/proc/sys/*",
+                                         "hooks",       "freeze", scratch_path("freeze"),
+                                         "hooks",       "thaw",   scratch_path("thaw"),
+                                         NULL };
+        static char root[] = "/", proc[] = "/proc";
+        struct host host;
+
+        write_hooks("");
+        for (int i = 0; i < 2; i++) {
+                start(&host, settings);
+                host.volumes[0] = i ? proc : root;
+                CHECK_INT(host_event(&host, "PrepareBackup"), 0);
+                CHECK_INT(host_event(&host, "PrepareSnapshot"), 0);
+                CHECK_INT(host.token.size > 0, i);
+                host_stop(&host);
+        }
+}
+
 /* B-44, B-136: abort thaws, also twice; so does the end of the connection */
 static void test_hooks_abort(void) {
         struct host host;
@@ -631,6 +651,7 @@ int main(int argc, char **argv) {
         RUN(test_incremental);
         RUN(test_hooks);
         RUN(test_hooks_not_affected);
+        RUN(test_mount_below);
         RUN(test_hooks_abort);
         RUN(test_hooks_fail);
         RUN(test_hooks_hang);
