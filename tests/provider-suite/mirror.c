@@ -295,3 +295,71 @@ void mirror_inside(void) {
         delete_set(&two);
         printf("ok mirror_inside\n");
 }
+
+static void as_user(void) {
+        struct set set = set_new();
+        struct vss_snapshot_prop prop;
+
+        CHECK_INT(setgid(4242), 0);
+        CHECK_INT(setuid(4242), 0);
+        provider_restart();
+        set_run(&set, BEGIN, POST_FINAL);
+        prop = properties_of(&set.copies[0]);
+        shell("cd \"$1\"/u && [ \"$(cat readable)\" = yes ] && [ ! -e secret ] && [ ! -e closed ] "
+              "&& "
+              "[ -e fixed/in ] && [ \"$(stat -c %a fixed)\" = 555 ] && "
+              "grep -q '^EACCES /u/secret$' ../../problems && "
+              "grep -q '^EACCES /u/closed$' ../../problems",
+              prop.device_object, "");
+        vss_free_snapshot_properties(&prop);
+        CHECK_INT(count_copies(&set.id), 1);
+        delete_set(&set); /* folders without write permission included */
+}
+
+/* A user copies what the user may read; what may not be read is missing, and told */
+void mirror_user(void) {
+        pid_t pid;
+        int status;
+
+        shell("cd \"$1\" && chmod 755 . && mkdir -p u/fixed/deeper u/closed && echo yes "
+              ">u/readable && "
+              "echo no >u/secret && chmod 600 u/secret && : >u/fixed/in && : >u/fixed/deeper/in && "
+              "chown -R 4242:4242 u/fixed && chmod 555 u/fixed u/fixed/deeper && chmod 700 "
+              "u/closed",
+              suite.mounts[0], "");
+        pid = fork();
+        CHECK(pid >= 0);
+        if (pid == 0) {
+                as_user();
+                _exit(0);
+        }
+        CHECK_INT(waitpid(pid, &status, 0), pid);
+        CHECK_INT(status, 0);
+        printf("ok mirror_user\n");
+}
+
+/* The area fills while the copy is made: the round ends with words, and all is given back */
+void mirror_fills(void) {
+        struct set set = set_new();
+        struct vss_id left;
+        uint32_t deleted;
+        int r;
+
+        set_run(&set, BEGIN, END_PREPARE);
+        shell("dd if=/dev/zero of=\"$2\"/fill bs=64K 2>/dev/null; "
+              "dd if=/dev/urandom of=\"$1\"/late bs=1M count=8 2>/dev/null && sync -f \"$1\"",
+              suite.mounts[0], suite.area);
+        r = set_step(&set, PRE_COMMIT);
+        CHECK_INT(r == 0 ? set_step(&set, COMMIT) : r, VSS_E_INSUFFICIENT_STORAGE);
+        CHECK(strstr(words.message, "full") && strstr(words.message, "area"));
+        ops->abort_snapshots(&provider, &set.id);
+        CHECK_INT(folders_of_set(&set.id), 0);
+        /* S-70 on a full file system: deleting needs no space */
+        shell("rm \"$2\"/fill \"$1\"/late", suite.mounts[0], suite.area);
+        set = set_new();
+        set_run(&set, BEGIN, POST_FINAL);
+        shell("dd if=/dev/zero of=\"$1\"/fill bs=64K 2>/dev/null; true", suite.area, "");
+        CHECK_INT(delete_object(&set.id, VSS_OBJECT_SNAPSHOT_SET, false, &deleted, &left), 0);
+        CHECK_INT(folders_of_set(&set.id), 0);
+        printf("ok mirror_fills\n");
+}

@@ -77,10 +77,21 @@ case $1 in
         mkdir "$SCRATCH/e/area"
         run mirror "${state[@]}" area="$SCRATCH/e/area" -a "$SCRATCH/e/area" -m "$SCRATCH/e" inside
         ;;
+    mirror-user)
+        make_fs ext4 64M "$SCRATCH/e"
+        chmod 755 "$SCRATCH"
+        mkdir -m 777 "$SCRATCH/state"
+        run mirror "${state[@]}" area="$SCRATCH/state" -a "$SCRATCH/state" -m "$SCRATCH/e" mirror-user
+        make_fs xfs 512M "$SCRATCH/x"
+        chown 4242:4242 "$SCRATCH/x"
+        run mirror "${state[@]}" -m "$SCRATCH/x" mirror-user
+        ;;
     mirror-refusals)
         make_fs ext4 256M "$SCRATCH/e"
         make_fs ext4 32M "$SCRATCH/area"
         run mirror "${state[@]}" area="$SCRATCH/area" -a "$SCRATCH/area" -m "$SCRATCH/e" room
+        rm "$SCRATCH/e/big"
+        run mirror "${state[@]}" area="$SCRATCH/area" min_free=1KB -a "$SCRATCH/area" -m "$SCRATCH/e" fills
         make_fs xfs 512M "$SCRATCH/x"
         run mirror "${state[@]}" max_last_round=1ms -m "$SCRATCH/x" slow
         fallocate -l 600M "$SCRATCH/x/fill" 2>/dev/null || dd if=/dev/zero of="$SCRATCH/x/fill" bs=1M 2>/dev/null || true

@@ -374,7 +374,9 @@ static const struct {
               { "room", mirror_room },         { "slow", mirror_slow },
               { "inside", mirror_inside },     { "btrfs", btrfs_cases },
               { "nested", btrfs_nested },      { "user", btrfs_user },
-              { "faults", memory_faults },     { "measure", measure } };
+              { "mirror-user", mirror_user },  { "fills", mirror_fills },
+              { "faults", memory_faults },     { "moving", moving_cases },
+              { "measure", measure } };
 
 static void run_case(const char *name) {
         for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)

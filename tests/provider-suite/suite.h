@@ -79,10 +79,13 @@ void mirror_cases(void);
 void mirror_room(void);
 void mirror_slow(void);
 void mirror_inside(void);
+void mirror_user(void);
+void mirror_fills(void);
 void btrfs_cases(void);
 void btrfs_nested(void);
 void btrfs_user(void);
 void memory_faults(void);
+void moving_cases(void);
 void measure(void);
 
 #endif
