@@ -144,7 +144,7 @@ static int btrfs_begin_prepare_snapshot(struct vss_provider *p, const struct vss
         if (r >= 0)
                 r = volume_check(prepare->volume, reterr);
         if (r == 0)
-                return VSS_E_VOLUME_NOT_SUPPORTED_BY_PROVIDER;
+                return vss_wrap(reterr, VSS_E_VOLUME_NOT_SUPPORTED_BY_PROVIDER, "provider 'btrfs'");
         if (r > 0)
                 r = place_choose(copies, prepare->volume, &root, reterr);
         if (r >= 0)
@@ -173,6 +173,8 @@ static int btrfs_end_prepare_snapshots(struct vss_provider *p, const struct vss_
         struct copies *copies = copies_of(p);
         int r = copies_is_current(copies, set, reterr);
 
+        if (r >= 0)
+                copies_sweep(copies);
         for (size_t i = 0; r >= 0 && i < copies->count; i++) {
                 struct source *source = copies->made[i]->own;
                 bool synced = false;

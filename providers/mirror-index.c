@@ -152,26 +152,49 @@ struct link *index_link(struct tree_index *index, uint64_t ino) {
         return slot;
 }
 
-/* want_child() - the child of @parent named by the @n bytes at @name, made when missing */
-static struct want *want_child(struct want *parent, const char *name, size_t n) {
-        struct want **link = &parent->child, *child;
+/* want_place() - where the @n bytes at @name are among the children, or would be */
+static size_t want_place(const struct want *parent, const char *name, size_t n, bool *ret_found) {
+        size_t low = 0, high = parent->count;
 
-        while (*link && strncmp((*link)->name, name, n) < 0)
-                link = &(*link)->next;
-        /* "ab" is not before "a" in strncmp's eyes: walk on to the exact one */
-        for (child = *link; child && strncmp(child->name, name, n) == 0; child = child->next)
-                if (child->name[n] == '\0')
-                        return child;
-        child = calloc(1, sizeof(*child));
-        if (!child)
+        *ret_found = false;
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+                const char *other = parent->child[middle]->name;
+                int order = strncmp(other, name, n);
+
+                if (order == 0 && other[n] == '\0') {
+                        *ret_found = true;
+                        return middle;
+                }
+                if (order < 0)
+                        low = middle + 1;
+                else /* a longer name with this beginning comes after it */
+                        high = middle;
+        }
+        return low;
+}
+
+/* want_child() - the child of @parent with that name, made when missing */
+static struct want *want_child(struct want *parent, const char *name, size_t n) {
+        struct want *child;
+        bool found;
+        size_t at = want_place(parent, name, n, &found);
+
+        if (found)
+                return parent->child[at];
+        if (!KIT_GROW(&parent->child, parent->count, &parent->capacity))
                 return NULL;
-        child->name = strndup(name, n);
-        if (!child->name) {
+        child = calloc(1, sizeof(*child));
+        if (child)
+                child->name = strndup(name, n);
+        if (!child || !child->name) {
                 free(child);
                 return NULL;
         }
-        child->next = *link;
-        *link = child;
+        memmove(&parent->child[at + 1], &parent->child[at],
+                (parent->count - at) * sizeof(*parent->child));
+        parent->child[at] = child;
+        parent->count++;
         return child;
 }
 
@@ -195,21 +218,20 @@ int want_add(struct want **root, const char *relative) {
 }
 
 void want_free(struct want *want) {
-        while (want) {
-                struct want *next = want->next;
-
-                want_free(want->child);
-                free(want->name);
-                free(want);
-                want = next;
-        }
+        if (!want)
+                return;
+        for (size_t i = 0; i < want->count; i++)
+                want_free(want->child[i]);
+        free(want->child);
+        free(want->name);
+        free(want);
 }
 
 const struct want *want_find(const struct want *want, const char *name) {
-        for (const struct want *w = want->child; w; w = w->next)
-                if (strcmp(w->name, name) == 0)
-                        return w;
-        return NULL;
+        bool found;
+        size_t at = want_place(want, name, strlen(name), &found);
+
+        return found ? want->child[at] : NULL;
 }
 
 int round_note(struct round *round, char *take_path, int error) {

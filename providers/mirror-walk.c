@@ -75,8 +75,8 @@ static int list(struct walk *w, const struct frame *f) {
 static int list_wanted(struct walk *w, const struct frame *f) {
         int r = 0;
 
-        for (const struct want *want = f->want->child; want && r >= 0; want = want->next)
-                r = add_listed(w, want->name);
+        for (size_t i = 0; r >= 0 && i < f->want->count; i++)
+                r = add_listed(w, f->want->child[i]->name);
         return r;
 }
 

@@ -181,8 +181,11 @@ static int mirror_begin_prepare_snapshot(struct vss_provider *p, const struct vs
         if (r < 0)
                 return r;
         r = mirror_support(&s->copies, prepare->volume, &root, &clones, reterr);
-        if (r <= 0)
-                return r < 0 ? r : VSS_E_VOLUME_NOT_SUPPORTED_BY_PROVIDER;
+        if (r == 0)
+                return vss_wrap(reterr, VSS_E_VOLUME_NOT_SUPPORTED_BY_PROVIDER,
+                                "provider 'mirror'");
+        if (r < 0)
+                return r;
         r = leads_from_mount(root) ? 0 : copies_remember_place(&s->copies, root, reterr);
         if (r >= 0)
                 r = mirror_new(&s->copies, prepare, s->max_last_round_us, &m, reterr);
@@ -216,6 +219,8 @@ static int mirror_end_prepare_snapshots(struct vss_provider *p, const struct vss
         struct copies *copies = &state_of(p)->copies;
         int r = copies_is_current(copies, set, reterr);
 
+        if (r >= 0)
+                copies_sweep(copies);
         for (size_t i = 0; r >= 0 && i < copies->count; i++)
                 r = mirror_settle(copies->made[i]->own, p, reterr);
         if (r >= 0)

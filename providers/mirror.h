@@ -61,11 +61,12 @@ struct tree_index {
         size_t link_count, link_size;
 };
 
-/* struct want - what of the tree shall be copied; siblings sorted by name */
+/* struct want - what of the tree shall be copied; children sorted by name */
 struct want {
         char *name;
         bool whole; /* with all that is below */
-        struct want *child, *next;
+        struct want **child;
+        size_t count, capacity;
 };
 
 /* struct problem - a name that the copy lacks, or has without its attributes */

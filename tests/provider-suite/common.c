@@ -536,5 +536,6 @@ void case_read_only(void) {
         CHECK_INT(ops->is_volume_supported(&provider, &volume, 0, &promise, &words), 0);
         CHECK(words.message);
         CHECK_INT(set_step(&set, BEGIN), VSS_E_VOLUME_NOT_SUPPORTED_BY_PROVIDER);
+        CHECK_INT(words.code, VSS_E_VOLUME_NOT_SUPPORTED_BY_PROVIDER);
         printf("ok case_read_only\n");
 }

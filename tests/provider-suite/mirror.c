@@ -180,6 +180,31 @@ static void test_paths(void) {
         shell("rm -r \"$1\"/p", suite.mounts[0], "");
 }
 
+/* Many paths, in any order, with names that begin alike */
+static void test_many_paths(void) {
+        enum { COUNT = 3000 };
+        static char names[COUNT][4300];
+        static const char *paths[COUNT + 1];
+        struct set set = set_new();
+        struct vss_snapshot_prop prop;
+
+        shell("mkdir \"$1\"/q && cd \"$1\"/q && seq 1 6000 | xargs touch", suite.mounts[0], "");
+        for (int i = 0; i < COUNT; i++) { /* 1999 and 6000 have no common divisor */
+                snprintf(names[i], sizeof(names[i]), "%s/q/%d", suite.mounts[0],
+                         1 + i * 1999 % 6000);
+                paths[i] = names[i];
+        }
+        set.paths = paths;
+        set_run(&set, BEGIN, POST_FINAL);
+        prop = properties_of(&set.copies[0]);
+        shell("[ $(ls \"$1\"/q | wc -l) = 3000 ] && [ ! -e \"$1\"/q/3 ] && [ -e \"$1\"/q/2 ] && "
+              "[ ! -e \"$1\"/../problems ]",
+              prop.device_object, "");
+        vss_free_snapshot_properties(&prop);
+        delete_set(&set);
+        shell("rm -r \"$1\"/q", suite.mounts[0], "");
+}
+
 /* S-67: where another file system begins stands an empty folder; what cannot be had is told */
 static void test_crossing(void) {
         struct set set = set_new();
@@ -247,6 +272,7 @@ void mirror_cases(void) {
         RUN(test_deep);
         RUN(test_storm);
         RUN(test_paths);
+        RUN(test_many_paths);
         RUN(test_crossing);
         RUN(test_sparse);
         RUN(test_aborted_flag);
