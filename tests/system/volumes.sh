@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Which volume holds a path, and which lie below it: on real file systems.
-# shellcheck source=tests/functions.sh
+# shellcheck source=tests/functions.sh disable=SC2016
 . "$(dirname "$0")/../functions.sh"
 requires btrfs
 

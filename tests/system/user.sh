@@ -1,0 +1,42 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# A user without privileges: what he may do works in his own folders, the rest is refused in words.
+# shellcheck source=tests/functions.sh disable=SC2016
+. "$(dirname "$0")/../functions.sh"
+requires setpriv
+
+H=$(mktemp -d /dev/shm/vss-test.XXXXXX)
+cleanup_fn 'rm -rf "$H"'
+chown 65534:65534 "$H"
+mkdir "$H/conf"
+chmod 755 "$SCRATCH"
+as_user() {
+    setpriv --reuid 65534 --regid 65534 --clear-groups \
+        env -u XDG_RUNTIME_DIR -u XDG_STATE_HOME HOME="$H" "$@"
+}
+as_user test -x "$BUILD/vssd" || skip "the build folder is closed to others"
+steps() { printf '%s\n' "$@" | as_user timeout 60 "$BUILD/tests/requester" "$H/conf" 2>"$SCRATCH/words"; }
+
+make_fs ext4 50M "$SCRATCH/e"
+install -d -o 65534 -g 65534 "$SCRATCH/e/mine"
+echo before >"$SCRATCH/e/mine/file"
+
+# S-60 holds for him too; no folder of the runtime is known, so it lies beside the state
+out=$(steps gather start "add $SCRATCH/e" prepare snapshot copies release)
+grep -q failed <<<"$out" && fail "$out: $(cat "$SCRATCH/words")"
+copy=$(grep "^$SCRATCH/e " <<<"$out" | cut -d' ' -f2)
+[[ $copy == "$H"/* ]] || fail "the copy lies at '$copy'"
+[ ! -e "$copy" ] || fail "the copy outlived its requester"
+[ "$(stat -c %a "$H/.local/state/vss")" = 700 ] || fail "others may read the records"
+
+# P-81: he cannot hold a file system; that is said before anything is begun
+printf '[provider.memory]\nenabled = yes\norder = 1\nhold = freeze\n[provider.mirror]\nenabled = no\n' \
+    >"$H/conf/vss.conf"
+out=$(steps gather start "add $SCRATCH/e")
+grep -q "failed VSS_E_VOLUME_NOT_SUPPORTED" <<<"$out" || fail "$out"
+
+# a file of somebody else is no configuration (CFG-2)
+chown 1 "$H/conf/vss.conf"
+steps volumes >/dev/null
+grep -q "must belong to root" "$SCRATCH/words" || fail "$(cat "$SCRATCH/words")"
+echo ok
