@@ -375,6 +375,10 @@ static void test_unknown_namespaces(void) {
         check_survives(WM("<x xmlns=\"\"><y xmlns=\"urn:z\"/></x>"));
         check_survives(WM("<q:x xmlns:q=\"urn:q\"><q:y/></q:x>"));
         check_survives(LOCATIONS("<x xml:lang=\"de\"/>"));
+        check_survives(WM("<x xmlns=\"urn:a&amp;b\"><q:y xmlns:q=\"urn:c&amp;d\"/></x>"));
+        check_survives(WM("<BACKUP_LOCATIONS xmlns:p=\"urn:a&amp;b\"/>"));
+        check_saved(WM("<BACKUP_LOCATIONS xmlns=\"urn:a&amp;b\"><x/></BACKUP_LOCATIONS>"),
+                    WM("<BACKUP_LOCATIONS><x xmlns=\"urn:a&amp;b\"/></BACKUP_LOCATIONS>"));
         /* inherited from a known element that loses its own declaration */
         check_saved(WM("<BACKUP_LOCATIONS xmlns=\"urn:other\"><x/></BACKUP_LOCATIONS>"),
                     WM("<BACKUP_LOCATIONS><x xmlns=\"urn:other\"/></BACKUP_LOCATIONS>"));

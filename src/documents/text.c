@@ -73,6 +73,8 @@ static const char *escape_of(char c) {
 void text_add_escaped(struct text *text, const char *data, size_t size) {
         size_t start = 0;
 
+        if (size == 0)
+                return; /* then @data may be NULL */
         for (size_t i = 0; i < size; i++) {
                 const char *escape = (unsigned char)data[i] > '>' ? NULL : escape_of(data[i]);
 

@@ -75,11 +75,9 @@ static struct raw_attribute raw_attribute(const xmlChar **attributes, int i) {
                                        (const char *)a[4] };
 }
 
-/* decode_value() - into reader->value. The parser does not replace entities and leaves every
- * ampersand as "&#38;", and nothing else (measured; see test-xml.c) */
-static int decode_value(struct reader *reader, const struct raw_attribute *attribute) {
-        const char *p = attribute->begin, *end = attribute->end;
-
+/* decode() - into reader->value. The parser does not replace entities and leaves every ampersand
+ * as "&#38;", and nothing else (measured; see test-xml.c) */
+static int decode(struct reader *reader, const char *name, const char *p, const char *end) {
         reader->value.size = 0;
         text_add(&reader->value, "", 0);
         while (p < end) {
@@ -96,11 +94,20 @@ static int decode_value(struct reader *reader, const struct raw_attribute *attri
                 return -ENOMEM;
         }
         if (reader->value.size > reader->tree->limits.attribute_size) {
-                reject(reader, "attribute %s has %zu bytes, more than the limit of %" PRIu64,
-                       attribute->name, reader->value.size, reader->tree->limits.attribute_size);
+                reject(reader, "attribute %.64s has %zu bytes, more than the limit of %" PRIu64,
+                       name, reader->value.size, reader->tree->limits.attribute_size);
                 return VSS_E_INVALID_XML_DOCUMENT;
         }
         return 0;
+}
+
+static int decode_value(struct reader *reader, const struct raw_attribute *attribute) {
+        return decode(reader, attribute->name, attribute->begin, attribute->end);
+}
+
+/* decode_uri() - names of namespaces are values too; NULL means none */
+static int decode_uri(struct reader *reader, const char *uri) {
+        return decode(reader, "xmlns", uri ? uri : "", uri ? uri + strlen(uri) : "");
 }
 
 static void add_qualified(struct text *text, const char *prefix, const char *name) {
@@ -113,12 +120,12 @@ static void add_qualified(struct text *text, const char *prefix, const char *nam
 
 /* ---- unknown elements, kept as text ---- */
 
-static void unknown_attribute(struct reader *reader, const char *prefix, const char *name,
-                              const char *value, size_t size) {
+/* unknown_attribute() - its value is in reader->value */
+static void unknown_attribute(struct reader *reader, const char *prefix, const char *name) {
         text_add(&reader->unknown, " ", 1);
         add_qualified(&reader->unknown, prefix, name);
         text_add(&reader->unknown, "=\"", 2);
-        text_add_escaped(&reader->unknown, value, size);
+        text_add_escaped(&reader->unknown, reader->value.data, reader->value.size);
         text_add(&reader->unknown, "\"", 1);
 }
 
@@ -149,21 +156,24 @@ static void unknown_start(struct reader *reader, const char *name, const char *p
         add_qualified(&reader->unknown, prefix, name);
         /* it is written below elements of the document's own namespace: say when it is not in it */
         if (reader->unknown_depth == 1 && !prefix && strcmp(uri ? uri : "", around) != 0 &&
-            !declares_default(namespaces, namespace_count))
-                unknown_attribute(reader, NULL, "xmlns", uri, uri ? strlen(uri) : 0);
+            !declares_default(namespaces, namespace_count)) {
+                if (decode_uri(reader, uri) < 0)
+                        return;
+                unknown_attribute(reader, NULL, "xmlns");
+        }
         for (int i = 0; i < namespace_count; i++) {
                 const char *declared = (const char *)namespaces[2 * i];
-                const char *value = (const char *)namespaces[2 * i + 1];
 
-                unknown_attribute(reader, declared ? "xmlns" : NULL, declared ? declared : "xmlns",
-                                  value, value ? strlen(value) : 0);
+                if (decode_uri(reader, (const char *)namespaces[2 * i + 1]) < 0)
+                        return;
+                unknown_attribute(reader, declared ? "xmlns" : NULL, declared ? declared : "xmlns");
         }
         for (int i = 0; i < attribute_count; i++) {
                 struct raw_attribute a = raw_attribute(attributes, i);
 
                 if (decode_value(reader, &a) < 0)
                         return;
-                unknown_attribute(reader, a.prefix, a.name, reader->value.data, reader->value.size);
+                unknown_attribute(reader, a.prefix, a.name);
         }
         reader->tag_open = true;
         if (reader->unknown.size - before > reader->tree->limits.tag_size)
@@ -219,11 +229,12 @@ static size_t find_slot(const struct element *element, const char *name, size_t 
 }
 
 static void add_unknown_attribute(struct reader *reader, struct node *node, const char *prefix,
-                                  const char *name, const char *value) {
+                                  const char *name) {
         struct text qualified = { 0 };
 
         add_qualified(&qualified, prefix, name);
-        if (qualified.failed || node_add_extra(reader->tree, node, qualified.data, value) < 0)
+        if (qualified.failed ||
+            node_add_extra(reader->tree, node, qualified.data, reader->value.data) < 0)
                 fail(reader, -ENOMEM);
         text_done(&qualified);
 }
@@ -271,7 +282,7 @@ static void known_attributes(struct reader *reader, struct node *node, int count
                         return;
                 slot = a.prefix ? SIZE_MAX : find_slot(node->element, a.name, hint);
                 if (slot == SIZE_MAX) {
-                        add_unknown_attribute(reader, node, a.prefix, a.name, reader->value.data);
+                        add_unknown_attribute(reader, node, a.prefix, a.name);
                         continue;
                 }
                 set_attribute(reader, node, slot);
@@ -295,11 +306,13 @@ static void known_start(struct reader *reader, const struct element *element, in
                 fail(reader, -ENOMEM);
                 return;
         }
-        for (int i = 0; i < namespace_count; i++)
-                if (namespaces[2 * i])
-                        add_unknown_attribute(reader, node, "xmlns",
-                                              (const char *)namespaces[2 * i],
-                                              (const char *)namespaces[2 * i + 1]);
+        for (int i = 0; i < namespace_count; i++) {
+                if (!namespaces[2 * i])
+                        continue;
+                if (decode_uri(reader, (const char *)namespaces[2 * i + 1]) < 0)
+                        return;
+                add_unknown_attribute(reader, node, "xmlns", (const char *)namespaces[2 * i]);
+        }
         known_attributes(reader, node, attribute_count, attributes);
         if (reader->code < 0)
                 return;
