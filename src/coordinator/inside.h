@@ -53,7 +53,9 @@ struct pending {
         uint64_t ticket;
         void *owner, *target; /* for @done, and by which it is forgotten */
         call_done_t done;
-        bool starting; /* the call is VERB_LOAD, @after_start follows */
+        bool loads; /* the call is VERB_LOAD */
+        bool waits; /* for the VERB_LOAD of another; nothing is sent */
+        bool starting; /* after VERB_LOAD, whosever, @after_start follows */
         struct call after_start;
         uint64_t timeout_us; /* of after_start */
 };

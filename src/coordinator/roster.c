@@ -87,12 +87,32 @@ int calls_reserve(struct coordinator *c, size_t count) {
         return 0;
 }
 
+/* A party is loaded once at a time: a second VERB_LOAD would start it anew under the first. */
+static struct pending *find_pending(struct coordinator *c, const struct party *party, bool waits) {
+        for (struct pending *p = c->pending; p; p = p->next)
+                if (p->party == party && (waits ? p->waits : p->loads))
+                        return p;
+        return NULL;
+}
+
+/* hand_load_on() - who began the load loses interest; is there somebody who waits for it? */
+static bool hand_load_on(struct coordinator *c, struct pending *p) {
+        struct pending *heir = p->loads ? find_pending(c, p->party, true) : NULL;
+
+        if (!heir)
+                return false;
+        heir->ticket = p->ticket;
+        heir->loads = true;
+        heir->waits = false;
+        return true;
+}
+
 void calls_forget(struct coordinator *c, const void *owner, const void *target) {
         for (struct pending *p = c->pending, *next; p; p = next) {
                 next = p->next;
                 if (p->owner != owner || (target && p->target != target))
                         continue;
-                if (c->ports->party->forget)
+                if (!hand_load_on(c, p) && c->ports->party->forget)
                         c->ports->party->forget(c->ports->userdata, p->ticket);
                 pending_end(c, p);
         }
@@ -139,6 +159,15 @@ static int send_pending(struct pending *p, const struct call *call, uint64_t tim
                                      &sent);
 }
 
+static int wait_for_load(struct pending *p, uint64_t timeout_us) {
+        struct coordinator *c = p->party->coordinator;
+
+        p->waits = true;
+        p->ticket = ++c->last_ticket;
+        timer_set(&c->timers, &p->deadline, timers_now(&c->timers) + timeout_us, call_late);
+        return 0;
+}
+
 int party_call(struct party *party, const struct call *call, uint64_t timeout_us, bool start,
                call_done_t done, void *owner, void *target) {
         struct coordinator *c = party->coordinator;
@@ -157,13 +186,18 @@ int party_call(struct party *party, const struct call *call, uint64_t timeout_us
         p->target = target;
         p->done = done;
         LIST_ADD(&c->pending, p);
-        if (party->running || load) {
-                r = send_pending(p, call, timeout_us);
-        } else {
-                p->starting = true;
+        p->starting = !party->running && !load;
+        if (p->starting) {
                 p->after_start = *call;
                 p->timeout_us = timeout_us;
-                r = send_pending(p, &first, phase_timeout(c, PHASE_LOAD));
+                timeout_us = phase_timeout(c, PHASE_LOAD);
+                call = &first;
+        }
+        if (call->verb != VERB_LOAD || !find_pending(c, party, false)) {
+                p->loads = call->verb == VERB_LOAD;
+                r = send_pending(p, call, timeout_us);
+        } else {
+                r = wait_for_load(p, timeout_us);
         }
         if (r < 0)
                 pending_end(c, p);
@@ -249,17 +283,12 @@ static bool still_pending(struct coordinator *c, const struct pending *p) {
         return false;
 }
 
-/* answer_load() - learn who it is; then either the call for which it was started, or the end */
-static void answer_load(struct coordinator *c, struct pending *p, struct answer *answer) {
-        _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
+/* load_over() - go on with one call that needed the load: @answer tells how that went */
+static void load_over(struct coordinator *c, struct pending *p, struct answer *answer) {
         int r = answer->result;
 
-        if (r >= 0) {
-                r = learn(p->party, answer, &error);
-                answer->result = r < 0 ? r : 0;
-                if (r < 0)
-                        answer->message = error.message;
-        }
+        p->loads = p->waits = false;
+        timer_stop(&p->deadline);
         if (!p->starting) {
                 end_call(c, p, ENDED_ANSWERED, answer);
         } else if (r < 0) {
@@ -269,6 +298,30 @@ static void answer_load(struct coordinator *c, struct pending *p, struct answer 
                 r = send_pending(p, &p->after_start, p->timeout_us);
                 if (r < 0 && still_pending(c, p))
                         end_call_badly(c, p, ENDED_LOST, r, "could not be reached");
+        }
+}
+
+/* answer_load() - learn who it is; then whatever it was loaded for, by whomever */
+static void answer_load(struct coordinator *c, struct pending *p, struct answer *answer) {
+        _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
+        struct party *party = p->party;
+        struct answer others = ANSWER_INIT;
+        struct pending *waiting;
+        int r = answer->result;
+
+        if (r >= 0) {
+                r = learn(party, answer, &error);
+                answer->result = r < 0 ? r : 0;
+                if (r < 0)
+                        answer->message = error.message;
+        }
+        others.result = answer->result;
+        others.message = answer->message;
+        load_over(c, p, answer);
+        while ((waiting = find_pending(c, party, true))) {
+                struct answer copy = others;
+
+                load_over(c, waiting, &copy);
         }
 }
 

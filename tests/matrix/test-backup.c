@@ -750,6 +750,50 @@ static void test_slot(void) {
         end(w);
 }
 
+/* a program that two sessions need at once is loaded once: a second load would kill the first */
+static void test_load_once(void) {
+        struct world *w = usual_world();
+        struct session *first;
+        struct operation *op;
+
+        world_session(w, VSS_CTX_BACKUP);
+        CHECK_INT(session_gather_writer_metadata(w->session, NULL, &op, NULL), 0);
+        first = w->session;
+        world_session(w, VSS_CTX_BACKUP);
+        CHECK_INT(session_gather_writer_metadata(w->session, NULL, &op, NULL), 0);
+        for (unsigned n = 1; n <= 2; n++) {
+                w->op_done = false;
+                world_run(w, &w->op_done);
+                CHECK_INT(w->completions, n);
+                CHECK_INT(w->op_code, FINISHED);
+        }
+        CHECK_TOLD(w, "front", "load identify identify");
+        session_release(first, NULL, NULL);
+        end(w);
+}
+
+/* and who began the load may leave before it is over */
+static void test_load_handed_on(void) {
+        struct world *w = usual_world();
+        struct session *first;
+        struct operation *op;
+
+        world_actor(w, "front")->cost_us[VERB_LOAD] = 1000000;
+        world_session(w, VSS_CTX_BACKUP);
+        CHECK_INT(session_gather_writer_metadata(w->session, NULL, &op, NULL), 0);
+        first = w->session;
+        world_session(w, VSS_CTX_BACKUP);
+        CHECK_INT(session_gather_writer_metadata(w->session, NULL, &op, NULL), 0);
+        session_release(first, NULL, NULL);
+        for (int code = VSS_S_ASYNC_CANCELLED; code != FINISHED; code = w->op_code) {
+                w->op_done = false;
+                world_run(w, &w->op_done);
+        }
+        CHECK_TOLD(w, "front", "load identify");
+        CHECK_INT(state_of(w, "front"), VSS_WS_STABLE);
+        end(w);
+}
+
 /* SEC-25: a set that is not followed by DoSnapshotSet is dropped */
 static void test_idle_set(void) {
         struct world *w = usual_world();
@@ -898,6 +942,8 @@ int main(void) {
         RUN(test_cancelled_prepare);
         RUN(test_abort_in_the_window);
         RUN(test_slot);
+        RUN(test_load_once);
+        RUN(test_load_handed_on);
         RUN(test_idle_set);
         RUN(test_volume_limit);
         RUN(test_copies_limit);
