@@ -2,7 +2,7 @@
 /*
  * minimal-requester.c - a backup program: asks the writers, takes a shadow copy of the volume that
  * holds a path, says where to read, waits for Enter, and lets everything go.
- * usage: minimal-requester PATH [CONFIG-DIR]
+ * usage: minimal-requester PATH [CONFIG-DIR|BUS-ADDRESS]
  *
  * With CONFIG-DIR a private vssd is used. A real program would copy files where this one waits.
  */
@@ -110,22 +110,27 @@ static int backup(bc_t *bc, const char *path, struct vss_error *e) {
         TRY(vss_backup_components_get_snapshot_properties(bc, &copy, &prop, e));
         printf("copy: %s\n", prop.device_object);
         vss_free_snapshot_properties(&prop);
-        fflush(stdout);
         (void)getchar(); /* here a real program copies, and calls SetBackupSucceeded */
         TRY(vss_backup_components_backup_complete(bc, &async, e));
         return vss_async_finish(async, e);
 }
 
 int main(int argc, char *argv[]) {
-        struct vss_connection connection = { .config_dir = argc > 2 ? argv[2] : NULL,
-                                             .embedded = argc > 2 };
+        struct vss_connection connection = { 0 };
         struct vss_error error = VSS_ERROR_INIT;
         bc_t *bc = NULL;
         int r;
 
         if (argc < 2) {
-                fprintf(stderr, "usage: minimal-requester PATH [CONFIG-DIR]\n");
+                fprintf(stderr, "usage: minimal-requester PATH [CONFIG-DIR|BUS-ADDRESS]\n");
                 return 2;
+        }
+        setvbuf(stdout, NULL, _IOLBF, 0);
+        if (argc > 2 && *argv[2] == '/') {
+                connection.config_dir = argv[2];
+                connection.embedded = 1;
+        } else if (argc > 2) {
+                connection.address = argv[2];
         }
         r = vss_backup_components_create(&connection, &bc, &error);
         if (r == 0)

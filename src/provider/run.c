@@ -165,8 +165,8 @@ static int run_on(struct vss_provider *provider, int fd, struct vss_error *reter
         int r = wire_connect(fd, false, &bus);
 
         if (r < 0)
-                return vss_fail(reterr, r, "provider '%s' cannot use its socket",
-                                provider->ops.name);
+                return vss_fail(reterr, r, "provider '%s' cannot use its socket: %s",
+                                provider->ops.name, vss_error_text(r));
         if (wake < 0)
                 return vss_fail(reterr, -EMFILE, "provider '%s' has no descriptor left",
                                 provider->ops.name);

@@ -298,7 +298,8 @@ int vss_writer_run(struct vss_writer_ops *ops, int fd, struct vss_error *reterr)
         writer->given = ops;
         r = wire_connect(take_fd(&taken), false, &writer->bus);
         if (r < 0) {
-                vss_fail(reterr, r, "writer '%s' cannot use its socket", writer->ops.name);
+                vss_fail(reterr, r, "writer '%s' cannot use its socket: %s", writer->ops.name,
+                         vss_error_text(r));
                 vss_writer_free(writer);
                 return r;
         }
