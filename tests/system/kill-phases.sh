@@ -94,8 +94,10 @@ pid_of() {
 reached() { # reached PARTY WHERE
     case $1:$2 in
         writer:*) logged "$2" ;;
+        requester:*) said timing ;; # the set stands and is used
         # progress is told late while something is held (S-30); these follow the writer's freeze
         provider:pre_commit_snapshots) logged freeze && sleep 0.2 ;;
+        provider:begin_prepare_snapshot) said 'done gather' && sleep 0.3 ;;
         provider:commit_snapshots) is_held ;;
         provider:post_commit_snapshots) logged freeze && sleep 0.6 ;;
         provider:*) said "progress $2" ;;
@@ -133,7 +135,7 @@ kill_at() {
     CASE="$3 killed at $2 of the $1"
     clean
     configure "$1" "$2"
-    "$REQUESTER" "$CONF" backup 0 "$X" "$B" >"$RUN/out" 2>&1 &
+    "$REQUESTER" "$CONF" backup $STOP_MS "$X" "$B" >"$RUN/out" 2>&1 &
     REQ=$!
     disown # the shell would tell of its end
     within 20 "never came there" reached "$1" "$2"
@@ -206,6 +208,17 @@ each_phase() {
     for where in $WRITER; do kill_at writer "$where" "$1" "$2"; done
     for where in $PROVIDER; do kill_at provider "$where" "$1" "$2"; done
 }
+# begin_prepare_snapshot is no phase: AddToSnapshotSet waits for it
+kill_at provider begin_prepare_snapshot requester ""
+kill_at provider begin_prepare_snapshot vssd "$X VSS_E_UNEXPECTED"
+kill_at provider begin_prepare_snapshot provider "$X VSS_E_UNEXPECTED_PROVIDER_ERROR"
+for victim in requester vssd; do
+    kill_at requester use $victim "$([ $victim = requester ] || echo complete VSS_E_UNEXPECTED)"
+    kill_at writer backup_complete $victim "$([ $victim = requester ] || echo complete VSS_E_UNEXPECTED)"
+done
+kill_at requester use provider success
+kill_at requester use copier success
+kill_at requester use writer success
 kill_at writer prepare_backup requester ""
 each_phase requester ""
 kill_at writer prepare_backup vssd "prepare VSS_E_UNEXPECTED"
