@@ -121,7 +121,7 @@ void restore_elsewhere(const char *name) {
 }
 
 void start(struct host *host, const char *const *more) {
-        const char *settings[64] = { "settings", "state", scratch_path("state") };
+        const char *settings[64] = { "sqlite", "state_dir", scratch_path("state") };
         size_t n = 3;
         int r;
 

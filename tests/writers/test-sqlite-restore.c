@@ -154,7 +154,7 @@ static void test_lists(void) {
 /* A copy that is damaged is noticed, component by component. */
 static void test_damaged_copy(void) {
         const char *const settings[] = {
-                "database app", "path", scratch_path("data/app.db"), "settings", "copy_check",
+                "database app", "path", scratch_path("data/app.db"), "sqlite", "copy_check",
                 "quick",        NULL
         };
         struct host host;

@@ -128,7 +128,7 @@ static void test_hot_journal(void) {
 /* B-83: a program that does not let go is named, and the backup may be tried again */
 static void test_locked(void) {
         const char *const settings[] = {
-                "database app", "path", scratch_path("data/app.db"), "settings", "freeze_wait",
+                "database app", "path", scratch_path("data/app.db"), "sqlite", "freeze_wait",
                 "300ms",        NULL
         };
         char pid_text[32];
@@ -490,11 +490,11 @@ static void test_settings(void) {
         refuse("database app", "selectable", "maybe", "yes nor no");
         refuse("database", "path", "/srv/a.db", "NAME");
         refuse("databse app", "path", "/srv/a.db", "unknown");
-        refuse("settings", "freeze_wait", "5 years", "duration");
-        refuse("settings", "freeze_wait", "60s", "40000");
-        refuse("settings", "state", "state", "absolute");
-        refuse("settings", "keep_lists", "0", "1 to 1000");
-        refuse("settings", "page_hashes", "yes", "no database is told");
+        refuse("sqlite", "freeze_wait", "5 years", "duration");
+        refuse("sqlite", "freeze_wait", "60s", "40000");
+        refuse("sqlite", "state_dir", "state", "absolute");
+        refuse("sqlite", "keep_lists", "0", "1 to 1000");
+        refuse("sqlite", "page_hashes", "yes", "no database is told");
         refuse("database app", "caption", "x", "has no path");
         CHECK(host_start(&host, "sqlite", twice) < 0);
         CHECK(strstr(host.error.message, "one component only"));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * config.c - the settings of the sqlite writer: [database NAME] and [settings].
+ * config.c - the settings of the sqlite writer: [database NAME] and [sqlite].
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -148,7 +148,7 @@ static int set_setting(struct config *config, const char *key, const char *value
                        struct vss_error *reterr) {
         uint64_t number;
 
-        if (strcmp(key, "state") == 0) {
+        if (strcmp(key, "state_dir") == 0) {
                 if (!util_path_is_clean(value))
                         return util_fail(reterr, E_INVALIDARG,
                                          "'%s' is no absolute directory without '.' and '..'",
@@ -172,7 +172,7 @@ static int set_setting(struct config *config, const char *key, const char *value
                 return 0;
         }
         return util_fail(reterr, E_INVALIDARG,
-                         "this key is unknown; known are state, freeze_wait, copy_check, "
+                         "this key is unknown; known are state_dir, freeze_wait, copy_check, "
                          "restore_check, page_hashes, hash_time and keep_lists");
 }
 
@@ -181,7 +181,7 @@ int config_set(struct config *config, const char *section, const char *key, cons
         struct config_section *database = NULL;
         int r;
 
-        if (strcmp(section, "settings") == 0) {
+        if (strcmp(section, "sqlite") == 0) {
                 r = set_setting(config, key, value, reterr);
         } else if (strncmp(section, "database", 8) == 0) {
                 r = find_section(config, section, &database, reterr);
@@ -189,7 +189,7 @@ int config_set(struct config *config, const char *section, const char *key, cons
                         r = set_database(database, key, value, reterr);
         } else {
                 r = util_fail(reterr, E_INVALIDARG,
-                              "this section is unknown; known are [database NAME] and [settings]");
+                              "this section is unknown; known are [database NAME] and [sqlite]");
         }
         return r < 0 ? vss_wrap(reterr, r, "[%s] %s", section, key) : 0;
 }
