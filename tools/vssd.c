@@ -126,6 +126,22 @@ static int serve(const struct arguments *arguments, struct server *server, struc
         return r < 0 ? r : server_run(server);
 }
 
+/* each key of [timeout] once, with what holds */
+static void print_timeouts(const struct coordinator_settings *settings) {
+        for (unsigned i = 0; i < PHASE_COUNT; i++) {
+                const char *key = phase_setting((enum phase_id)i);
+                uint64_t own = settings->deadline_us[i];
+                unsigned first = 0;
+
+                while (key && (!phase_setting((enum phase_id)first) ||
+                               strcmp(phase_setting((enum phase_id)first), key) != 0))
+                        first++;
+                if (key && first == i)
+                        printf("timeout %s: %gs\n", key,
+                               (double)(own ? own : phases[i].deadline_us) / 1e6);
+        }
+}
+
 static int check(const struct server *server) {
         for (size_t i = 0; i < server->settings.warnings.count; i++)
                 fprintf(stderr, "vssd: %s\n", server->settings.warnings.items[i]);
@@ -133,6 +149,7 @@ static int check(const struct server *server) {
                 printf("%s %s: %s\n",
                        server->programs.items[i].kind == PARTY_WRITER ? "writer" : "provider",
                        server->programs.items[i].name, server->programs.items[i].path);
+        print_timeouts(&server->settings.coordinator);
         return server->settings.warnings.count > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 

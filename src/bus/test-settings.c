@@ -177,6 +177,30 @@ static void test_folders_must_be_clean(void) {
         settings_done(&s);
 }
 
+/* every line of the sample, with its "#" removed, is a setting that is known and allowed */
+static void test_sample(void) {
+        char *text, *out;
+        size_t size, lines = 0;
+        struct settings s;
+
+        CHECK_INT(read_whole_file(AT_FDCWD, SAMPLE, 65536, &text, &size), 0);
+        out = text;
+        for (const char *in = text; *in; in++)
+                if (*in == '#' && in[1] >= 'a' && in[1] <= 'z' && (in == text || in[-1] == '\n'))
+                        lines++;
+                else
+                        *out++ = *in;
+        *out = '\0';
+        CHECK(lines > 25);
+        s = read_it(text);
+        for (size_t i = 0; i < s.warnings.count; i++)
+                CHECK_FAIL_("%s", s.warnings.items[i]);
+        CHECK_INT(s.n_access, 1);
+        CHECK_STR(s.state_dir, "/var/lib/vss");
+        settings_done(&s);
+        free(text);
+}
+
 /* ---- writers.d and providers ---- */
 
 static const struct program *find(const struct program_list *list, enum party_kind kind,
@@ -306,6 +330,7 @@ int main(void) {
         RUN(test_writable_by_others);
         RUN(test_drop_ins);
         RUN(test_folders_must_be_clean);
+        RUN(test_sample);
         RUN(test_programs);
         RUN(test_access_matrix);
         RUN(test_access_of_the_service);
