@@ -39,7 +39,7 @@ static void refuse(const char *section, const char *key, const char *value, cons
 /* M-39, M-40, I-92, SEC-60: every mistake names section, key and what to write */
 static void test_refused(void) {
         refuse("component a", "files", "srv/x", "not absolute");
-        refuse("component a", "files", "srv/x", "[component a] files");
+        refuse("component a", "files", "srv/x", "'files' of section [component a]");
         refuse("component a", "files", "/srv/", "'/srv/*' for all files");
         refuse("component a", "files", "/srv/*/x", "last element only");
         refuse("component a", "files", "/srv/../x", "'..'");

@@ -128,7 +128,7 @@ static void test_faults(void) {
         host_stop(&host);
 
         CHECK(host_start(&host, "test", wrong) < 0);
-        CHECK(strstr(host.error.message, "[test] fail"));
+        CHECK(strstr(host.error.message, "'fail' of section [test]"));
         CHECK(strstr(host.error.message, "prepare_snapshot"));
         vss_error_clear(&host.error);
 }

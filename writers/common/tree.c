@@ -240,7 +240,7 @@ int tree_configure(struct tree *tree, const char *section, const char *key, cons
                 r = configure_restore(tree, key, value, reterr);
         else
                 return 0;
-        return r < 0 ? vss_wrap(reterr, r, "[%s] %s", section, key) : 1;
+        return r < 0 ? r : 1;
 }
 
 static int check_overlaps(const struct tree_component *a, const struct tree_component *b,

@@ -51,8 +51,8 @@ void tree_done(struct tree *tree);
 
 /* tree_configure() - one setting.
  *
- * Return: 1 taken, 0 not a section of this room, E_INVALIDARG with words naming section and key,
- * -ENOMEM */
+ * Return: 1 taken, 0 not a section of this room, E_INVALIDARG with words, -ENOMEM. Section and
+ * key are named by the runtime, which gave them */
 int tree_configure(struct tree *tree, const char *section, const char *key, const char *value,
                    struct vss_error *reterr);
 

@@ -44,7 +44,7 @@ static int configure_hooks(const char *key, const char *value, struct vss_error 
         if (strcmp(key, "timeout") == 0) {
                 if (util_duration_ms(value, &state.timeout_ms) < 0 || state.timeout_ms == 0)
                         return util_fail(reterr, E_INVALIDARG,
-                                         "[hooks] timeout: '%s' is no duration; write for "
+                                         "'%s' is no duration; write for "
                                          "example 10s",
                                          value);
                 return 0;
@@ -54,8 +54,7 @@ static int configure_hooks(const char *key, const char *value, struct vss_error 
         if (strcmp(key, "thaw") == 0)
                 return util_replace(&state.thaw, value);
         return util_fail(reterr, E_INVALIDARG,
-                         "[hooks] %s: this key is unknown; known are freeze, thaw and timeout",
-                         key);
+                         "this key is unknown; known are freeze, thaw and timeout");
 }
 
 static int configure_identity(const char *key, const char *value, struct vss_error *reterr) {
@@ -73,9 +72,9 @@ static int configure_identity(const char *key, const char *value, struct vss_err
                 return 0;
         else
                 return util_fail(reterr, E_INVALIDARG,
-                                 "[identity] %s = %s: write usage = boot|service|user|other, "
+                                 "'%s': write usage = boot|service|user|other, "
                                  "level = front_end|back_end|system, window = 60s or id = UUID",
-                                 key, value);
+                                 value);
         return 0;
 }
 
@@ -91,16 +90,14 @@ static int configure(struct vss_writer *writer, const char *section, const char 
         if (strcmp(section, "backup") == 0) {
                 if (strcmp(key, "incremental") != 0 || util_bool(value, &state.incremental) < 0)
                         return util_fail(reterr, E_INVALIDARG,
-                                         "[backup] %s = %s: write incremental = yes or no", key,
-                                         value);
+                                         "'%s': write incremental = yes or no", value);
                 return 0;
         }
         r = tree_configure(&state.tree, section, key, value, reterr);
         if (r == 0)
                 return util_fail(reterr, E_INVALIDARG,
-                                 "[%s] %s: this section is unknown; known are [component NAME], "
-                                 "[hooks], [restore], [backup] and [identity]",
-                                 section, key);
+                                 "this section is unknown; known are [component NAME], [hooks], "
+                                 "[restore], [backup] and [identity]");
         return r < 0 ? r : 0;
 }
 

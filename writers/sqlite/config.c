@@ -191,7 +191,7 @@ int config_set(struct config *config, const char *section, const char *key, cons
                 r = util_fail(reterr, E_INVALIDARG,
                               "this section is unknown; known are [database NAME] and [sqlite]");
         }
-        return r < 0 ? vss_wrap(reterr, r, "[%s] %s", section, key) : 0;
+        return r; /* the runtime puts section and key in front */
 }
 
 static int check_twice(const struct config *config, const char *path, struct vss_error *reterr) {

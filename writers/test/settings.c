@@ -271,21 +271,18 @@ int test_configure(struct test_writer *test, struct vss_writer_ops *ops, const c
         struct tree_component *component;
         int r;
 
-        if (strcmp(section, "test") == 0) {
-                r = set_test(test, ops, key, value, reterr);
-                return r < 0 ? vss_wrap(reterr, r, "[test] %s", key) : 0;
-        }
+        if (strcmp(section, "test") == 0)
+                return set_test(test, ops, key, value, reterr);
         component = tree_find(&test->tree, section, &r, reterr);
         if (component)
                 r = set_component(test, component->name, key, value, reterr);
         if (r != 0)
-                return r < 0 ? vss_wrap(reterr, r, "[%s] %s", section, key) : 0;
+                return r < 0 ? r : 0;
         r = tree_configure(&test->tree, section, key, value, reterr);
         if (r == 0)
                 return util_fail(reterr, E_INVALIDARG,
-                                 "[%s] %s: this section is unknown; known are [test], [component "
-                                 "NAME] and [restore]",
-                                 section, key);
+                                 "this section is unknown; known are [test], [component NAME] "
+                                 "and [restore]");
         return r < 0 ? r : 0;
 }
 
