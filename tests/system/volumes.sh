@@ -116,4 +116,10 @@ if requires setpriv; then
     out=$(user "$BUILD/vss-probe" path "$X/sub/deep" 2>&1) && fail "a closed folder was seen"
     [[ $out == *"Permission denied"* ]] || fail "said '$out'"
 fi
+# a probe that does not come back in time is killed, and its service goes on
+mkdir "$SCRATCH/conf"
+printf '[service]\nruntime_dir = %s/run\nstate_dir = %s/state\n[timeout]\nprobe = 1us\n' \
+    "$SCRATCH" "$SCRATCH" >"$SCRATCH/conf/vss.conf"
+out=$(printf 'volumes\ngather\n' | timeout 60 "$BUILD/tests/requester" "$SCRATCH/conf" 2>/dev/null)
+[[ $out == *"failed ETIMEDOUT: looking at the volumes took longer"*$'\nok' ]] || fail "said '$out'"
 echo "ok"
