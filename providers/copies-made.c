@@ -105,7 +105,7 @@ static int delete_one(const struct copies *copies, const struct copy *copy, bool
                                 p->device_object);
         if (force)
                 (void)mounts_using(folder, true);
-        r = places_remove(copies->kind, copy->place, copy->name, &copy->record);
+        r = places_remove(copies->kind, copy->place, copy->name, &copy->record, true);
         if (r == -EBUSY)
                 return vss_fail(reterr, VSS_E_VOLUME_IN_USE, "the copy '%s' is busy",
                                 p->device_object);

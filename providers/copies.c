@@ -248,7 +248,7 @@ int copies_begin(struct copies *copies, const struct vss_prepare *prepare, const
         r = make_folder(copies, prepare, root, m, reterr);
         if (r < 0) {
                 if (m->folder >= 0)
-                        (void)places_remove(copies->kind, m->place, m->name, &m->record);
+                        (void)places_remove(copies->kind, m->place, m->name, &m->record, true);
                 making_free(copies->kind, m);
                 return r;
         }
@@ -311,7 +311,7 @@ void copies_abort(struct copies *copies, const struct vss_id *set) {
                 if (asprintf(&folder, "%s/%s", list.items[i].place, list.items[i].name) >= 0)
                         (void)mounts_using(folder, true);
                 (void)places_remove(copies->kind, list.items[i].place, list.items[i].name,
-                                    &list.items[i].record);
+                                    &list.items[i].record, true);
         }
         copy_list_done(&list);
 }
@@ -324,6 +324,6 @@ void copies_sweep(struct copies *copies) {
         for (size_t i = 0; i < list.count; i++)
                 if (list.items[i].record.prop.status == VSS_SS_DELETED || list.items[i].stale)
                         (void)places_remove(copies->kind, list.items[i].place, list.items[i].name,
-                                            &list.items[i].record);
+                                            &list.items[i].record, false);
         copy_list_done(&list);
 }

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -231,8 +232,21 @@ static bool is_same(int folder, const struct record *record) {
                (!record->identity || strcmp(identity, record->identity) == 0);
 }
 
+/* lock() - one process removes at a time; a death releases it. 0, -EBUSY, -ENOENT when another one
+ * was faster */
+static int lock(int folder, bool wait) {
+        struct stat st;
+
+        while (flock(folder, LOCK_EX | (wait ? 0 : LOCK_NB)) < 0)
+                if (errno != EINTR)
+                        return errno == EWOULDBLOCK ? -EBUSY : -errno;
+        if (fstat(folder, &st) < 0)
+                return -errno;
+        return st.st_nlink == 0 ? -ENOENT : 0;
+}
+
 int places_remove(const struct copies_kind *kind, const char *place, const char *name,
-                  const struct record *record) {
+                  const struct record *record, bool wait) {
         _cleanup_close_ int at = open(place, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         _cleanup_close_ int folder = -1;
         int r;
@@ -244,6 +258,9 @@ int places_remove(const struct copies_kind *kind, const char *place, const char 
                 return errno == ENOENT ? 0 : -errno;
         if (!is_same(folder, record))
                 return -ESTALE;
+        r = lock(folder, wait);
+        if (r < 0)
+                return r == -ENOENT ? 0 : r;
         /* a rename needs no space, so that a full file system can be emptied */
         if (renameat(folder, "record", folder, "deleted") < 0 && errno != ENOENT)
                 return -errno;

@@ -29,9 +29,10 @@ int places_collect(const struct copies *copies, struct copy_list *ret);
 void copy_list_done(struct copy_list *list);
 
 /* places_remove() - mark as deleted, remove the copy, then its folder; 0 or negative errno.
- * Does nothing to a folder that is not the one of @record any more (-ESTALE) */
+ * Does nothing to a folder that is not the one of @record any more (-ESTALE). When another process
+ * is removing it, @wait for that, else -EBUSY */
 int places_remove(const struct copies_kind *kind, const char *place, const char *name,
-                  const struct record *record);
+                  const struct record *record, bool wait);
 
 /* place_check() - is it a folder that only we can enter? 0, -ENOTDIR, -EPERM */
 int place_check(int fd);

@@ -384,6 +384,31 @@ static const char *copied_folder(const struct set *set, const struct set *fake) 
         return command;
 }
 
+/* Several processes remove at once: one does it, the others wait for it or leave it alone */
+static void test_removed_by_many(void) {
+        if (is_memory())
+                return;
+        for (int i = 0; i < 5; i++) {
+                struct set set = set_new(), other = set_new();
+                pid_t pids[4];
+                int status, all = 0;
+
+                set_run(&set, BEGIN, POST_FINAL);
+                for (int k = 0; k < 4; k++)
+                        pids[k] = fresh_pid(k < 3 ? "delete-set" : "abort", text_of(&set.id));
+                set_run(&other, BEGIN, END_PREPARE); /* sweeps */
+                ops->abort_snapshots(&provider, &other.id);
+                for (int k = 0; k < 4; k++) {
+                        CHECK_INT(waitpid(pids[k], &status, 0), pids[k]);
+                        CHECK(WIFEXITED(status));
+                        if (k < 3 && WEXITSTATUS(status) != 99)
+                                all += WEXITSTATUS(status);
+                }
+                CHECK(all >= (int)suite.mount_count);
+                CHECK_INT(folders_of_set(&set.id), 0);
+        }
+}
+
 /* A death between the folder and its record: no copy, in nobody's way, and abort removes it */
 static void test_no_record(void) {
         const char *root = suite.area ? suite.area : suite.mounts[0];
@@ -505,6 +530,7 @@ void common_cases(void) {
         RUN(test_new_set_drops);
         RUN(test_killed_after_each_step);
         RUN(test_killed_at_any_moment);
+        RUN(test_removed_by_many);
         RUN(test_no_record);
         RUN(test_foreign);
         RUN(test_snapshotted);
