@@ -19,8 +19,8 @@ cat >"$etc/writers.d/sqlite.conf" <<C
 [writer]
 plugin = sqlite
 
-[sqlite]
-state_dir = $SCRATCH/state
+[settings]
+state = $SCRATCH/state
 
 [database ledger]
 path = $SCRATCH/b/app/ledger.db

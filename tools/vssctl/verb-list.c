@@ -67,7 +67,7 @@ static int print_writer(const struct vss_writer_identity *id,
         }
         printf("writer '%s'%s%s\n  writer id:   %s\n  instance id: %s\n  state:       [%u] %s\n"
                "  last error:  %s\n",
-               printable(id->name), id->instance_name ? ", " : "",
+               printable(id->name), id->instance_name && *id->instance_name ? ", " : "",
                id->instance_name ? printable(id->instance_name) : "", format_id(&id->writer_id),
                format_id(&id->instance_id), (unsigned)state, writer_state_word(state),
                failure == S_OK ? "no error" : vss_error_name(failure));
