@@ -116,7 +116,7 @@ static int check_declaration(const char *text, size_t size, struct vss_error *re
         char name[16];
         size_t n;
 
-        if (size < 6 || memcmp(text, "<?xml", 5) != 0)
+        if (!text || size < 6 || memcmp(text, "<?xml", 5) != 0)
                 return 0;
         end = memmem(text, size < 512 ? size : 512, "?>", 2);
         p = end ? memmem(text, (size_t)(end - text), "encoding", 8) : NULL;
