@@ -29,7 +29,10 @@
 static const char *option_type = "full", *option_existing = "", *option_component;
 static bool option_content, option_components, option_last, option_gone, option_full;
 
+static struct set_writer *writing;
+
 static void die(const struct vss_error *error) {
+        set_abandon(writing);
         fprintf(stderr, "engine-tool: %s\n", vss_error_message(error));
         exit(1);
 }
@@ -80,7 +83,7 @@ static void begin(struct job *job, const char *path, uint32_t type) {
             store_lock(job->store, &job->error) < 0 ||
             store_list(job->store, &job->list, &job->error) < 0 ||
             set_begin(job->store, &options, &job->set, &job->error) < 0 ||
-            op_begin(job->set, type, &job->op, &job->error) < 0)
+            (writing = job->set, op_begin(job->set, type, &job->op, &job->error) < 0))
                 die(&job->error);
 }
 
@@ -128,6 +131,7 @@ static int end(struct job *job) {
         for (size_t i = 0; i < info->operations[0].components_count; i++)
                 good = good && info->operations[0].components[i].good;
         vss_id_format(&info->id, id);
+        writing = NULL;
         if (set_publish(job->set, &job->error) < 0)
                 die(&job->error);
         puts(id);

@@ -128,9 +128,12 @@ bool pax_sparse_is_needed(const struct member *member) {
 
 int pax_sparse_header(const struct member *member, struct text *ret) {
         struct text map = { 0 }, records = { 0 };
-        uint64_t stored = 0;
+        const struct byte_range *last =
+                member->extents_count > 0 ? &member->extents[member->extents_count - 1] : NULL;
+        uint64_t stored = 0, end = last ? last->offset + last->length : 0;
 
-        text_number(&map, member->extents_count);
+        /* a hole at the end is told by an empty piece there */
+        text_number(&map, member->extents_count + (end < member->record->size));
         text_char(&map, '\n');
         for (size_t i = 0; i < member->extents_count; i++) {
                 text_number(&map, member->extents[i].offset);
@@ -138,6 +141,10 @@ int pax_sparse_header(const struct member *member, struct text *ret) {
                 text_number(&map, member->extents[i].length);
                 text_char(&map, '\n');
                 stored += member->extents[i].length;
+        }
+        if (end < member->record->size) {
+                text_number(&map, member->record->size);
+                text_string(&map, "\n0\n");
         }
         pad(&map);
         stored += map.size;

@@ -1,0 +1,253 @@
+#!/bin/bash
+# engine.sh - backup sets over real trees: every image of a chain restored and compared, plain tar,
+# partial files, damage at many places, a full disk at many sizes, SIGKILL at any time, links
+# planted in the destination.
+# shellcheck shell=bash
+. "$(dirname "$0")/../functions.sh"
+
+TOOL=$BUILD/src/backup/engine-tool
+COMPARE=$BUILD/tests/tree-compare
+CHANGE=$BUILD/tests/tree-change
+requires zstd
+requires tar
+requires setfattr
+requires setfacl
+cd "$SCRATCH"
+ok() { echo "ok $1"; }
+same() { "$COMPARE" -n 5 "$@" || fail "${FUNCNAME[1]}: trees differ"; }
+
+# everything that a tree can hold, made by hand
+make_tree() {
+    mkdir -p "$1"/a/b/c "$1/empty" "$1/na me" && cd "$1"
+    echo hi >a/f1; head -c 3000000 /dev/urandom >a/big; head -c 100000 /dev/zero >a/zero
+    ln a/f1 a/f1link; ln a/f1 zlink; ln -s ../nowhere/x a/sym; ln a/sym a/symlink2; ln -s /etc/passwd abs
+    mkfifo a/fifo; mknod a/dev c 1 3; mknod a/blk b 7 9
+    truncate -s 10M a/sparse; printf xyz | dd of=a/sparse bs=1 seek=5000000 conv=notrunc status=none
+    truncate -s 20G a/hole; truncate -s 1M "a/$(printf 's%.0s' {1..200})"
+    : >$'nl\nname'; echo y >$'bad\xff\xfeutf'; echo z >"$(printf 'n%.0s' {1..255})"; echo u >ünï
+    setfattr -n user.foo -v bar a/f1; setfattr -n user.bin -v 0x00ff00 a/b; setfattr -n trusted.t -v q a/big
+    setfattr -h -n trusted.l -v 1 a/sym
+    setfacl -m u:1234:rwx,g:66:r a/zero; setfacl -d -m g:77:rx a/b; setfacl -m u:55:rwx a/b/c
+    chown -h 1000:1001 a/f1 a/sym; chmod 4755 a/big; chmod 1777 empty
+    touch -d '2001-02-03 04:05:06.123456789' a/f1 a/b; touch -h -d '1960-01-01' a/sym
+    cd "$SCRATCH"
+}
+
+test_full() { # B-150, SEC-65, R-105
+    make_tree "$SCRATCH/full"
+    "$TOOL" backup store-full /s="$SCRATCH/full" >/dev/null
+    "$TOOL" restore store-full latest out-full >/dev/null
+    same full out-full/s
+    "$TOOL" verify -f store-full latest >/dev/null || fail "a good set does not verify"
+    mkdir tar-full
+    zstd -dc store-full/2*/op-1/data.tar.zst |
+        tar -C tar-full -xp --acls --xattrs --xattrs-include='*' --warning=no-unknown-keyword --warning=no-timestamp
+    same full tar-full/s
+    [ "$(du -s out-full | cut -f1)" -lt 100000 ] || fail "holes were filled"
+    ok "full, restored by us and by tar"
+}
+
+test_deep() { # paths longer than PATH_MAX, and a directory that takes many steps to leave
+    local name; name=$(printf 'deep%.0s' {1..10})
+    mkdir deep; (cd deep; for ((i = 0; i < 150; i++)); do mkdir "$name"; cd -P "$name"; done; echo bottom >here)
+    "$TOOL" backup store-deep /s="$SCRATCH/deep" >/dev/null
+    "$TOOL" restore store-deep latest out-deep >/dev/null
+    same deep out-deep/s
+    "$TOOL" backup -t incremental store-deep /s="$SCRATCH/deep" >/dev/null
+    "$TOOL" list store-deep | tail -1 | grep -q ' 0 entries' || fail "an increment of nothing stores something"
+    ok "deep trees"
+}
+
+test_rounds() { # I-40, I-41, I-180, I-181, I-187: $1 seed, $2 options
+    local w=$SCRATCH/rounds-$1 ids=() i
+    mkdir "$w"; cd "$w"
+    "$CHANGE" "$1" 250 s
+    ids+=("$("$TOOL" backup $2 store /s="$w/s")"); cp -a s c0
+    for i in 1 2 3; do
+        "$CHANGE" "$1$i" 50 s
+        ids+=("$("$TOOL" backup $2 -t incremental store /s="$w/s")"); cp -a s c$i
+    done
+    "$CHANGE" "${1}9" 50 s
+    ids+=("$("$TOOL" backup $2 -t differential store /s="$w/s")"); cp -a s c4
+    for i in 0 1 2 3 4; do
+        "$TOOL" restore store "${ids[i]}" "o$i" >/dev/null
+        same "c$i" "o$i/s"
+        "$TOOL" verify -f store "${ids[i]}" >/dev/null || fail "image $i does not verify"
+    done
+    # the same by one image after the other, with their deletions (I-185)
+    for i in 0 1 2 3; do "$TOOL" restore -l -g store "${ids[i]}" step >/dev/null; done
+    same -T c3 step/s
+    cd "$SCRATCH"; rm -rf "$w"
+    ok "rounds $1 $2"
+}
+
+test_partial() { # IV-112, IV-113, IV-114, IV-116
+    mkdir p; head -c 200 /dev/zero | tr '\0' A >p/f; echo other >p/g
+    "$TOOL" backup -K store-p /p="$SCRATCH/p" >/dev/null
+    # the component's key is its path; the partial image is of the same component
+    cp -a p p.orig
+    head -c 200 /dev/zero | tr '\0' B >p/f
+    printf 'C%.0s' {1..50} >>p/f
+    "$TOOL" ranges store-p /p/f="$SCRATCH/p/f" 0:5,100:20,200:50 >/dev/null
+    mkdir -p live/p; cp p.orig/f live/p/f
+    "$TOOL" restore -l -k /p/f store-p latest live >/dev/null
+    { head -c 5 p/f; head -c 95 p.orig/f; head -c 20 p/f; head -c 80 p.orig/f; tail -c 50 p/f; } >want
+    cmp want live/p/f || fail "ranges are not where they should be"
+    truncate -s 50 p/f
+    "$TOOL" ranges store-p /p/f="$SCRATCH/p/f" 0:10 >/dev/null
+    "$TOOL" restore -l -k /p/f store-p latest live >/dev/null
+    [ "$(stat -c %s live/p/f)" = 50 ] || fail "the length is not the stored one (I-129)"
+    ! "$TOOL" restore -k /p/f store-p latest nobase >/dev/null 2>&1 || fail "ranges without a base were restored"
+    [ ! -e nobase/p/f ] || fail "a file of ranges only appeared"
+    ok "partial files"
+}
+
+test_selection() { # R-102
+    "$TOOL" restore store-full latest out-one /s/a/f1 >/dev/null
+    [ "$(cat out-one/s/a/f1)" = hi ] || fail "one file"
+    [ "$(find out-one -type f | wc -l)" = 1 ] || fail "more than one file"
+    echo mine >out-one/s/a/f1
+    "$TOOL" restore -e keep store-full latest out-one /s/a/f1 | grep -q '1 kept' || fail "not kept"
+    [ "$(cat out-one/s/a/f1)" = mine ] || fail "kept file was replaced"
+    ! "$TOOL" restore -e absent store-full latest out-one /s/a/f1 >/dev/null 2>&1 || fail "must be absent (R-50)"
+    "$TOOL" restore store-full latest out-one /s/a/f1 >/dev/null
+    [ "$(cat out-one/s/a/f1)" = hi ] || fail "not replaced"
+    ok "selection and existing files"
+}
+
+test_links_in_the_way() { # SEC-61, SEC-64, SEC-66
+    mkdir -p outside evil/s; echo precious >outside/f1; ln -s "$SCRATCH/outside" evil/s/a
+    "$TOOL" restore -e keep store-full latest evil /s/a/f1 >/dev/null 2>&1 && fail "went through a link"
+    [ "$(cat outside/f1)" = precious ] || fail "something outside was changed"
+    rm evil/s/a; mkdir evil/s/a; ln outside/f1 evil/s/a/f1
+    "$TOOL" restore store-full latest evil /s/a/f1 >/dev/null
+    [ "$(cat outside/f1)" = precious ] || fail "a hard link from outside was written into"
+    # somebody swaps a directory for a link all the time
+    mkdir -p many/d; for i in {1..300}; do echo "$i" >"many/d/$i"; done
+    "$TOOL" backup store-many /m="$SCRATCH/many" >/dev/null
+    mkdir -p race/m/d
+    (set +e; while :; do mv race/m/d race/m/e 2>/dev/null; ln -s "$SCRATCH/outside" race/m/d 2>/dev/null
+        rm -f race/m/d 2>/dev/null; mv race/m/e race/m/d 2>/dev/null; done) &
+    local swapper=$! i
+    for i in {1..12}; do "$TOOL" restore -e keep store-many latest race >/dev/null 2>&1 || true; done
+    kill "$swapper" || true; wait "$swapper" 2>/dev/null || true
+    [ "$(ls outside)" = f1 ] || fail "files appeared outside: $(ls outside)"
+    ok "links in the way"
+}
+
+# every kind of damage is noticed, and what is not touched by it can still be restored
+test_damage() {
+    local set size at file i
+    mkdir dm; for i in {1..400}; do head -c 20000 /dev/urandom >"dm/f$i"; done
+    "$TOOL" backup store-dm /d="$SCRATCH/dm" >/dev/null
+    set=$(echo store-dm/2*)
+    for file in op-1/data.tar.zst op-1/manifest.zst backup-set.txt; do
+        size=$(stat -c %s "$set/$file"); cp "$set/$file" keep
+        for i in {1..12}; do
+            at=$((RANDOM * 32768 % size + i)); [ $at -lt "$size" ] || at=$((size - i))
+            printf '\x5a' | dd of="$set/$file" bs=1 seek=$at conv=notrunc status=none
+            if ! cmp -s keep "$set/$file"; then
+                "$TOOL" verify store-dm latest >/dev/null 2>&1 && fail "a changed byte at $at of $file is not seen"
+                rm -rf od; "$TOOL" restore store-dm latest od >/dev/null 2>words || true
+                grep -q 'trouble\|engine-tool' words || cmp -s keep "$set/$file" ||
+                    diff -r dm od/d >/dev/null || fail "damage at $at of $file restored something wrong in silence"
+                if [ -d od/d ]; then
+                    for f in od/d/*; do cmp -s "$f" "dm/${f##*/}" || fail "a wrong file was restored: $f"; done
+                    [ $file != op-1/data.tar.zst ] || [ "$(ls od/d | wc -l)" -gt 200 ] || fail "too little was restored"
+                fi
+            fi
+            cp keep "$set/$file"
+        done
+        for at in 0 1 $((size / 3)) $((size / 2)) $((size - 1)); do
+            truncate -s $at "$set/$file"
+            "$TOOL" verify store-dm latest >/dev/null 2>&1 && fail "$file cut at $at is not seen"
+            rm -rf od; "$TOOL" restore store-dm latest od >/dev/null 2>&1 || true
+            if [ -d od/d ]; then for f in od/d/*; do
+                [ ! -e "$f" ] || cmp -s "$f" "dm/${f##*/}" || fail "a wrong file was restored: $f"; done; fi
+            [ $file != op-1/data.tar.zst ] || [ $at -lt $((size / 3)) ] || [ "$(ls od/d | wc -l)" -gt 50 ] ||
+                fail "nothing before the cut was restored"
+            cp keep "$set/$file"
+        done
+    done
+    "$TOOL" verify -f store-dm latest >/dev/null || fail "the set put together again does not verify"
+    ok "damage"
+}
+
+make_big() { [ -d big ] || { mkdir big; for i in {1..60}; do head -c 50000 /dev/urandom >"big/f$i"; done; }; }
+
+test_full_disk() { # the store is as before, whatever step meets the end of the room
+    local size made=0 refused=0
+    mkdir -p tiny; make_big
+    for size in 60 100 200 400 800 1600 2400 2900 2990 3000 3010 3020 3030 3040 3060 3080 3100 3200 4000; do
+        mount -t tmpfs -o size=${size}k tmpfs tiny
+        if "$TOOL" backup tiny/store /b="$SCRATCH/big" >/dev/null 2>words; then
+            made=$((made + 1)); "$TOOL" verify -f tiny/store latest >/dev/null || fail "a bad set at ${size}k"
+        else
+            refused=$((refused + 1)); grep -q 'no room' words || fail "no clear words at ${size}k: $(cat words)"
+            [ ! -e tiny/store/vss-store ] || [ -z "$("$TOOL" list tiny/store)" ] || fail "a set appeared at ${size}k"
+            [ -z "$(ls -A tiny/store 2>/dev/null | grep -v '^lock$\|^vss-store')" ] || fail "leftovers at ${size}k"
+        fi
+        umount tiny
+    done
+    [ $made -gt 0 ] && [ $refused -gt 3 ] || fail "the sizes do not meet the point: $made made, $refused refused"
+    ok "a full disk"
+}
+
+test_killed() { # nothing but a whole set ever appears; the next run removes what is left
+    local i before
+    make_big; [ -d full ] || make_tree "$SCRATCH/full"
+    "$TOOL" backup store-k /b="$SCRATCH/big" >/dev/null
+    for i in {1..25}; do
+        before=$("$TOOL" list store-k | wc -l)
+        "$TOOL" backup store-k /b="$SCRATCH/full" >/dev/null 2>&1 &
+        sleep "0.0$((RANDOM % 60 + 10))"; kill -9 $! 2>/dev/null || true; wait $! 2>/dev/null || true
+        "$TOOL" list store-k | grep -q damaged && fail "a damaged set after SIGKILL"
+        [ "$("$TOOL" list store-k | wc -l)" -ge "$before" ] || fail "a set was lost"
+    done
+    "$TOOL" backup store-k /b="$SCRATCH/big" >/dev/null
+    [ -z "$(ls -A store-k | grep '^\.')" ] || fail "leftovers: $(ls -A store-k)"
+    for i in $("$TOOL" list store-k | cut -d' ' -f1); do "$TOOL" verify store-k "$i" >/dev/null || fail "set $i"; done
+    ok "killed at any time"
+}
+
+test_store() { # refusals with words
+    mkdir notastore; : >notastore/x
+    "$TOOL" list notastore 2>&1 | grep -q 'not a backup store' || fail "a folder was taken for a store"
+    "$TOOL" backup notastore /b="$SCRATCH/big" 2>&1 | grep -q 'not empty' || fail "a store was made over files"
+    cp -r store-p newer; sed -i '1s/1$/2/' newer/vss-store
+    "$TOOL" list newer 2>&1 | grep -q 'newer version' || fail "a newer format was read"
+    flock store-p/lock sleep 2 & sleep 0.3
+    "$TOOL" backup store-p /b="$SCRATCH/big" 2>&1 | grep -q 'another backup' || fail "two at a time"
+    wait
+    local base; base=$("$TOOL" backup store-rm /b="$SCRATCH/big"); "$TOOL" backup -t incremental store-rm /b="$SCRATCH/big" >/dev/null
+    "$TOOL" remove store-rm "$base" 2>&1 | grep -q 'builds on' || fail "a base was removed"
+    rm -rf store-rm/*-full-*
+    "$TOOL" restore store-rm latest lost 2>&1 | grep -q 'missing or damaged' || fail "a chain with a gap (IV-96)"
+    ok "refusals"
+}
+
+test_changed() { # a provider's delta: only what it names is read, what is gone is gone
+    local w=$SCRATCH/delta; mkdir -p "$w/s/d" "$w/s/old/x"; echo 1 >"$w/s/d/a"; echo 2 >"$w/s/d/b"; echo 3 >"$w/s/old/x/y"
+    "$TOOL" backup store-c /s="$w/s" >/dev/null
+    rm -rf "$w/s/old" "$w/s/d/b"; echo 11 >"$w/s/d/a"; mkdir -p "$w/s/new/deep"; echo n >"$w/s/new/deep/f"
+    "$TOOL" changed store-c /s="$w/s" /s /s/d /s/d/a /s/d/b /s/new /s/new/deep /s/new/deep/f /s/old /s/old/x /s/old/x/y >/dev/null
+    "$TOOL" restore store-c latest out-c >/dev/null; same "$w/s" out-c/s
+    "$TOOL" show store-c latest | grep -q '^gone /s/old' || fail "deletions are not known"
+    ok "only what changed"
+}
+
+[ $# -eq 0 ] || { for t; do "test_$t"; done; exit; }
+
+test_full
+test_deep
+test_rounds 11 ""
+test_rounds 12 ""
+test_rounds 13 -c
+test_partial
+test_selection
+test_links_in_the_way
+test_damage
+test_full_disk
+test_killed
+test_store
+test_changed
