@@ -504,6 +504,27 @@ static void test_reconcile_tries_again(void) {
         world_free(w);
 }
 
+/* a registered writer undoes as soon as it is back, not at the next try */
+static void test_undo_when_back(void) {
+        struct world *w = world_new(NULL);
+        struct record_copy copies[2];
+        struct record_undo undo;
+        struct set_record record;
+
+        world_provider(w, "p", VSS_PROV_SYSTEM, VSS_HOLD_OWN);
+        world_writer(w, "writer", VSS_APP_FRONT_END, false);
+        world_die(world_actor(w, "writer"));
+        record = left_behind(w, copies, &undo, true, VSS_CTX_NAS_ROLLBACK);
+        undo.writer = "";
+        CHECK_INT(coordinator_reconcile(w->c, &record, NULL), 0);
+        world_settle(w, UINT64_C(3601000000));
+        world_reregister(w, world_actor(w, "writer"));
+        world_settle(w, 0);
+        CHECK_INT(world_actor(w, "writer")->undos, 1);
+        world_check_end(w);
+        world_free(w);
+}
+
 /* a writer that dies while frozen: a fresh process undoes, but not before the hold is over */
 static void test_undo_after_the_window(void) {
         struct world *w = world_new(NULL);
@@ -525,6 +546,60 @@ static void test_undo_after_the_window(void) {
         CHECK(loaded >= world_actor(w, "other")->told[4].at_us); /* its Thaw */
         CHECK_INT(world_actor(w, "other")->told[4].verb - VERB_THAW, 0);
         CHECK_INT(world_status(w, "writer").state, VSS_WS_FAILED_AT_FREEZE);
+        end(w);
+}
+
+static void hold_dies(struct world *w) {
+        world_die(w->hold);
+}
+
+/* once all is released, the death of vss-hold is nobody's failure */
+static void test_hold_dies_after_release(void) {
+        struct world *w = world_new(NULL);
+
+        world_hold(w);
+        world_provider(w, "p", VSS_PROV_SYSTEM, VSS_HOLD_FREEZE);
+        open_set(w, VSS_CTX_FILE_SHARE_BACKUP);
+        CHECK_INT(world_add(w, "/v1", NULL), 0);
+        w->trigger = hold_dies;
+        w->trigger_verb = VERB_POST_COMMIT_SNAPSHOTS;
+        CHECK_INT(world_do(w), FINISHED);
+        end(w);
+}
+
+static struct session *older;
+static struct heard older_heard;
+
+static void delete_older(struct world *w) {
+        CHECK_INT(session_delete_snapshots(older, &w->wanted, VSS_OBJECT_SNAPSHOT, true, hear,
+                                           &older_heard, NULL),
+                  0);
+}
+
+/* S-30: another session's copy goes while the window is open; its record waits (the actor of the
+ * record checks that), and is brought up to date afterwards */
+static void test_record_waits_for_the_window(void) {
+        struct world *w = world_new(NULL);
+
+        older_heard.done = false;
+        world_provider(w, "quick", VSS_PROV_SOFTWARE, VSS_HOLD_OWN)->only_volume = "/v1";
+        world_provider(w, "slow", VSS_PROV_SYSTEM, VSS_HOLD_OWN)->cost_us[VERB_COMMIT_SNAPSHOTS] =
+                3000000;
+        open_set(w, VSS_CTX_FILE_SHARE_BACKUP);
+        CHECK_INT(world_add(w, "/v1", &w->wanted), 0);
+        CHECK_INT(world_do(w), FINISHED);
+        older = w->session;
+        open_set(w, VSS_CTX_FILE_SHARE_BACKUP);
+        CHECK_INT(world_add(w, "/v2", NULL), 0);
+        w->trigger = delete_older;
+        w->trigger_verb = VERB_PRE_COMMIT_SNAPSHOTS;
+        world_actor(w, "quick")->cost_us[VERB_DELETE_SNAPSHOTS] = 1000000;
+        CHECK_INT(world_do(w), FINISHED);
+        CHECK(older_heard.done && older_heard.code == 0);
+        world_release(w);
+        for (size_t i = 0; i < 16; i++)
+                CHECK(!w->records[i].used);
+        w->session = older;
         end(w);
 }
 
@@ -716,7 +791,10 @@ int main(void) {
         RUN(test_no_record_no_deed);
         RUN(test_reconcile);
         RUN(test_reconcile_tries_again);
+        RUN(test_undo_when_back);
         RUN(test_undo_after_the_window);
+        RUN(test_hold_dies_after_release);
+        RUN(test_record_waits_for_the_window);
         RUN(test_lists);
         RUN(test_identities);
         RUN(test_restore_states);

@@ -310,6 +310,26 @@ static void check_thaw_or_abort(struct world *w, const struct cell *cell) {
         }
 }
 
+static unsigned last_seq(const struct actor *a, enum verb verb) {
+        unsigned seq = 0;
+
+        for (size_t i = 0; i < a->n_told; i++)
+                if (a->told[i].verb == verb)
+                        seq = a->told[i].seq;
+        return seq;
+}
+
+/* S-42: what is held is released before anybody is told to abort */
+static void check_release_first(struct world *w, const struct oracle *o) {
+        if (!o->set_fails || o->cell->other != OTHER_NONE || o->cell->row < PHASE_HOLD ||
+            o->cell->row > PHASE_RELEASE)
+                return;
+        for (size_t i = 0; i < w->n_actors; i++)
+                if (w->actors[i].kind == PARTY_WRITER &&
+                    last_seq(&w->actors[i], VERB_ABORT) < last_seq(w->hold, VERB_HOLD_RELEASE))
+                        CELL_FAIL("%s got abort before the release", w->actors[i].name);
+}
+
 static void check_words(const char *words, const struct cell *cell) {
         if (!strstr(words, cell->who) || !strstr(words, phases[cell->row].name))
                 CELL_FAIL("the words name not both %s and %s: %s", cell->who,
@@ -476,6 +496,7 @@ static void run_do_cell(const struct cell *cell) {
         aftermath(w);
         check_told(w, &o);
         check_thaw_or_abort(w, cell);
+        check_release_first(w, &o);
         world_free(w);
 }
 

@@ -186,6 +186,7 @@ static int call(void *userdata, enum party_kind kind, void *peer, uint64_t ticke
         check_call(w, a, call_);
         CHECK(a->n_told < MAX_TOLD);
         a->told[a->n_told].at_us = w->now;
+        a->told[a->n_told].seq = ++w->seq;
         a->told[a->n_told++].verb = call_->verb;
         if (!a->running && call_->verb != VERB_LOAD)
                 return -ECONNREFUSED;

@@ -46,6 +46,7 @@ struct actor {
         struct {
                 enum verb verb;
                 uint64_t at_us;
+                unsigned seq; /* over all actors */
         } told[MAX_TOLD];
         size_t n_told;
         struct {
@@ -124,6 +125,7 @@ struct world {
         enum verb trigger_verb;
         void (*trigger)(struct world *w);
         bool pulled;
+        unsigned seq;
         const char *device; /* what providers tell as the root of every copy */
         struct vss_id wanted; /* for triggers */
         uint32_t last_instant; /* that a writer was told */
