@@ -424,6 +424,30 @@ static void test_hooks_abort(void) {
         CHECK(!is_held());
 }
 
+/* B-47, W-6: nobody says anything any more, the connection stands: the window closes by itself */
+static void test_hooks_window(void) {
+        const char *const settings[] = { "component a", "files",   scratch_path("data/*"),
+                                         "hooks",       "freeze",  scratch_path("freeze"),
+                                         "hooks",       "thaw",    scratch_path("thaw"),
+                                         "hooks",       "timeout", "500ms",
+                                         "identity",    "window",  "1500ms",
+                                         NULL };
+        struct host host;
+
+        write_hooks("");
+        start(&host, settings);
+        CHECK_INT(host_event(&host, "PrepareBackup"), 0);
+        CHECK_INT(host_event(&host, "PrepareSnapshot"), 0);
+        CHECK_INT(host_event(&host, "Freeze"), 0);
+        CHECK(is_held());
+        for (int i = 0; i < 400 && is_held(); i++)
+                usleep(10000);
+        CHECK(!is_held());
+        CHECK_INT(host_event(&host, "Thaw"), VSS_E_WRITERERROR_TIMEOUT);
+        CHECK_INT(logged("thaw"), 1);
+        host_stop(&host);
+}
+
 /* B-83: exit code and words reach the requester; what had begun is undone at once */
 static void test_hooks_fail(void) {
         struct host host;
@@ -653,6 +677,7 @@ int main(int argc, char **argv) {
         RUN(test_hooks_not_affected);
         RUN(test_mount_below);
         RUN(test_hooks_abort);
+        RUN(test_hooks_window);
         RUN(test_hooks_fail);
         RUN(test_hooks_hang);
         RUN(test_thaw_fails);
