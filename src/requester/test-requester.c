@@ -403,25 +403,11 @@ static int take_volume(void *userdata, const struct vss_volume *volume, const ch
         return *n == 2 ? -ECANCELED : 0;
 }
 
-static void test_questions(void) {
-        char device[] = "/copies/1", volume[] = "UUID=1";
-        struct vss_snapshot_prop copies[3] = {
-                { .snapshot_id = one, .device_object = device, .original_volume = volume },
-                { .snapshot_id = two },
-                { .snapshot_id = class_a }
-        };
-        struct vss_enum_object *cursor, *clone;
-        struct vss_object_prop props[3];
-        struct vss_snapshot_prop prop;
-        struct vss_id id, none;
-        uint32_t deleted;
-        uint64_t freeze, hold;
-        unsigned n = 0;
+static void test_volumes(void) {
         bool supported = true;
-        size_t fetched;
+        unsigned n = 0;
 
         begin();
-        CHECK_INT(vss_backup_components_initialize_for_backup(bc, NULL, NULL), 0);
         CHECK_INT(vss_backup_components_query_volumes(bc, take_volume, &n, NULL), -ECANCELED);
         CHECK_INT(n, 2);
         n = 0;
@@ -430,10 +416,28 @@ static void test_questions(void) {
         CHECK_INT(vss_backup_components_resolve_path(bc, "srv", true, take_volume, &n, &error),
                   E_INVALIDARG);
         CHECK_STR(error.message, "'srv' is no absolute path");
+        BAD(vss_backup_components_is_volume_supported(bc, NULL, "/", &supported, &error));
+        CHECK_INT(vss_backup_components_initialize_for_backup(bc, NULL, NULL), 0);
         CHECK_INT(vss_backup_components_is_volume_supported(bc, NULL, "/", &supported, &error), 0);
         CHECK(!supported);
         CHECK_STR(error.message, "too small");
+        end();
+}
 
+/* S-64: cursors, their ends and their clones */
+static void test_query(void) {
+        char device[] = "/copies/1", volume[] = "UUID=1";
+        struct vss_snapshot_prop copies[3] = {
+                { .snapshot_id = one, .device_object = device, .original_volume = volume },
+                { .snapshot_id = two },
+                { .snapshot_id = class_a }
+        };
+        struct vss_enum_object *cursor, *clone;
+        struct vss_object_prop props[3];
+        size_t fetched;
+
+        begin();
+        CHECK_INT(vss_backup_components_initialize_for_backup(bc, NULL, NULL), 0);
         CHECK_INT(vss_backup_components_query(bc, VSS_OBJECT_SNAPSHOT, &cursor, NULL), S_FALSE);
         CHECK_INT(vss_enum_object_next(cursor, 1, props, &fetched), S_FALSE);
         CHECK_INT(fetched, 0);
@@ -460,7 +464,19 @@ static void test_questions(void) {
         CHECK_INT(props[0].type, VSS_OBJECT_PROVIDER);
         CHECK_STR(props[0].obj.prov.name, "memory");
         vss_enum_object_free(cursor);
+        end();
+}
 
+static void test_copies(void) {
+        char volume[] = "UUID=1";
+        struct vss_snapshot_prop copy = { .snapshot_id = one, .original_volume = volume }, prop;
+        uint64_t freeze, hold;
+        struct vss_id id, none;
+        uint32_t deleted;
+
+        begin();
+        fake.copies = (struct wire_records){ &copy, 1 };
+        CHECK_INT(vss_backup_components_initialize_for_backup(bc, NULL, NULL), 0);
         CHECK_INT(vss_backup_components_get_snapshot_properties(bc, &one, &prop, NULL), 0);
         CHECK_STR(prop.original_volume, "UUID=1");
         CHECK_STR(prop.service_machine, "");
@@ -669,7 +685,9 @@ int main(void) {
         RUN(test_async);
         RUN(test_death);
         RUN(test_refusals);
-        RUN(test_questions);
+        RUN(test_volumes);
+        RUN(test_query);
+        RUN(test_copies);
         RUN(test_restore);
         RUN(test_restore_selection);
         RUN(test_not_reachable);

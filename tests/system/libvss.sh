@@ -63,7 +63,7 @@ wait_for() {
 finish() { # the requester's exit status
     local status=0
     exec 9>&-
-    wait $requester 2>/dev/null || status=$?
+    wait "$requester" 2>/dev/null || status=$?
     return $status
 }
 
@@ -85,7 +85,8 @@ all_gone() {
     fail "still running: $(children)"
 }
 children() { vssd_pid; pgrep -f "vss-host .*$MODULES/story" || true; }
-cleanup_fn 'kill -9 $(children) 2>/dev/null'
+kill_children() { children | xargs -r kill -9 2>/dev/null; }
+cleanup_fn kill_children
 
 echo "1 a whole backup (BV-11)"
 configure
@@ -99,7 +100,7 @@ echo "2 the requester dies after the copy (BV-21)"
 configure
 begin
 wait_for copy: "$SCRATCH/out"
-kill -9 $requester
+kill -9 "$requester"
 finish || true
 wait_for backup_shutdown "$story"
 told identify prepare_backup prepare_snapshot freeze thaw post_snapshot backup_shutdown
@@ -209,7 +210,7 @@ for ((i = 0; i < 50; i++)); do
     program &
     writer=$!
     sleep 0.2
-    kill -0 $writer 2>/dev/null && break
+    kill -0 "$writer" 2>/dev/null && break
 done
 cleanup_fn "kill $writer 2>/dev/null"
 wait_for subscribed "$story"
@@ -221,8 +222,8 @@ told subscribed identify freeze thaw
 
 echo "11 the service on the bus dies while the program is frozen"
 sed -i 's/^enabled = yes/&\ndelay_at = commit_snapshots:4000/' "$etc/vss.conf"
-kill $vssd
-wait $vssd || true
+kill "$vssd"
+wait "$vssd" || true
 "$BUILD/vssd" --bus="$address" --config="$etc" 2>"$SCRATCH/vssd.err" &
 vssd=$!
 cleanup_fn "kill $vssd 2>/dev/null"
@@ -230,10 +231,10 @@ cleanup_fn "kill $vssd 2>/dev/null"
 sleep 1
 begin "$address" # it has registered again by itself
 wait_for freeze "$story"
-kill -9 $vssd
+kill -9 "$vssd"
 finish && fail "the requester did not notice"
 grep -q 'vssd has ended in the middle' "$SCRATCH/err" || { cat "$SCRATCH/err"; fail "no words"; }
 wait_for abort "$story"
-kill $writer
-wait $writer || fail "the program failed"
+kill "$writer"
+wait "$writer" || fail "the program failed"
 echo "all told"
