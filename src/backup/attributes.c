@@ -1,21 +1,114 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * attributes.c - owner, mode, times, ACLs and extended attributes of what was restored, on its
- * descriptor. Owner first, since a change of owner clears set-id bits and capabilities (R-101).
+ * attributes.c - extended attributes with ACLs, read from a source; and set again, with owner, mode
+ * and times, on the descriptor of what was restored. Owner first, since a change of owner clears
+ * set-id bits and capabilities (R-101).
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include "backup/restoring.h"
+#include "base/array.h"
+#include "base/cleanup.h"
+
+#define ATTRIBUTE_LIST_MAX 65536
 
 #define ACCESS_ACL "system.posix_acl_access"
 #define DEFAULT_ACL "system.posix_acl_default"
+
+/* ---- reading ---- */
+
+static int attribute_add(const char *name, const void *value, size_t size, struct attributes *ret) {
+        struct attribute *item;
+
+        if (strchr(name, '='))
+                return -EILSEQ; /* pax ends the name there */
+        if (ARRAY_RESERVE(&ret->items, ret->count, &ret->capacity) < 0)
+                return -ENOMEM;
+        item = &ret->items[ret->count++];
+        *item = (struct attribute){ strdup(name), malloc(size + 1), size };
+        if (!item->name || !item->value)
+                return -ENOMEM;
+        memcpy(item->value, value, size);
+        return 0;
+}
+
+/* @where: what cannot be opened for reading (links, devices) is reached through its O_PATH fd */
+static int attributes_read_list(int fd, const char *where, struct attributes *ret) {
+        _cleanup_free_ char *names = malloc(ATTRIBUTE_LIST_MAX),
+                            *value = malloc(ATTRIBUTE_LIST_MAX);
+        ssize_t size;
+
+        if (!names || !value)
+                return -ENOMEM;
+        size = where ? listxattr(where, names, ATTRIBUTE_LIST_MAX)
+                     : flistxattr(fd, names, ATTRIBUTE_LIST_MAX);
+        if (size < 0)
+                return errno == ENOTSUP ? 0 : -errno;
+        for (const char *name = names; name < names + size; name += strlen(name) + 1) {
+                ssize_t n = where ? getxattr(where, name, value, ATTRIBUTE_LIST_MAX)
+                                  : fgetxattr(fd, name, value, ATTRIBUTE_LIST_MAX);
+                int r;
+
+                if (n < 0 && errno == ENODATA)
+                        continue;
+                r = n < 0 ? -errno : attribute_add(name, value, (size_t)n, ret);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int by_name(const void *a, const void *b) {
+        return strcmp(((const struct attribute *)a)->name, ((const struct attribute *)b)->name);
+}
+
+int attributes_read(int fd, struct attributes *ret) {
+        char magic[40];
+        ssize_t size = flistxattr(fd, NULL, 0);
+        int r;
+
+        attributes_done(ret);
+        if (size < 0 && errno == EBADF) {
+                snprintf(magic, sizeof(magic), "/proc/self/fd/%d", fd);
+                r = attributes_read_list(fd, magic, ret);
+        } else if (size > 0) {
+                r = attributes_read_list(fd, NULL, ret);
+        } else {
+                return size == 0 || errno == ENOTSUP ? 0 : -errno;
+        }
+        if (ret->count > 1)
+                qsort(ret->items, ret->count, sizeof(*ret->items), by_name);
+        return r;
+}
+
+int attributes_digest(const struct attributes *attributes, uint8_t ret[8]) {
+        struct text text = { 0 };
+        uint8_t digest[DIGEST_SIZE];
+        int r;
+
+        for (size_t i = 0; i < attributes->count; i++) {
+                text_string(&text, attributes->items[i].name);
+                text_char(&text, '\0');
+                text_number(&text, attributes->items[i].size);
+                text_char(&text, '\0');
+                text_raw(&text, attributes->items[i].value, attributes->items[i].size);
+        }
+        r = text.failed ? -ENOMEM : digest_bytes(text.data, text.size, digest);
+        text_done(&text);
+        if (r >= 0)
+                memcpy(ret, digest, 8);
+        return r;
+}
+
+/* ---- setting ---- */
 
 /* only an administrator may set these; a user's restore goes on without them (SEC-65) */
 static bool is_administrators(const char *name) {

@@ -77,6 +77,8 @@ int store_cleanup(struct store *store, struct vss_error *reterr);
 int digest_bytes(const void *data, size_t size, uint8_t ret[DIGEST_SIZE]);
 int digest_file(int fd, uint8_t ret[DIGEST_SIZE], uint64_t *ret_size);
 
+/* attributes.c: of @fd, which may be an O_PATH one; sorted. What @ret had is released */
+int attributes_read(int fd, struct attributes *ret);
 /* the beginning of the digest of all names and values */
 int attributes_digest(const struct attributes *attributes, uint8_t ret[8]);
 

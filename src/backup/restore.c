@@ -26,16 +26,6 @@
 
 #define PROGRESS_STEP 64
 
-/* struct linked - the first restored name of a file with several */
-struct linked {
-        size_t link; /* in the chain */
-        uint64_t offset; /* of its member */
-        dev_t device;
-        ino_t inode;
-        size_t root;
-        char *path; /* below the root; NULL: empty slot */
-};
-
 struct restore {
         struct store *store;
         const struct restore_request *request;
@@ -43,80 +33,11 @@ struct restore {
         struct chain chain; /* the request's, or only its last link; links are borrowed */
         struct members members;
         struct places places;
-        struct linked *linked;
-        size_t linked_count, linked_size;
+        struct linked_names linked;
         struct restore_summary summary;
         uint32_t component;
         int first; /* code of the first failure */
 };
-
-/* ---- hard links ---- */
-
-static size_t linked_slot(const struct restore *restore, size_t link, uint64_t offset) {
-        uint64_t h = (offset + link * 0x1000003) * UINT64_C(0x9E3779B97F4A7C15);
-
-        return (size_t)(h ^ h >> 31) & (restore->linked_size - 1);
-}
-
-static struct linked *linked_find(struct restore *restore, const struct view_part *part) {
-        if (restore->linked_size == 0)
-                return NULL;
-        for (size_t i = linked_slot(restore, part->link, part->record->offset);;
-             i = (i + 1) & (restore->linked_size - 1)) {
-                struct linked *slot = &restore->linked[i];
-
-                if (!slot->path)
-                        return NULL;
-                if (slot->link == part->link && slot->offset == part->record->offset)
-                        return slot;
-        }
-}
-
-static void linked_insert(struct restore *restore, const struct linked *linked) {
-        size_t i = linked_slot(restore, linked->link, linked->offset);
-
-        while (restore->linked[i].path)
-                i = (i + 1) & (restore->linked_size - 1);
-        restore->linked[i] = *linked;
-}
-
-static int linked_grow(struct restore *restore) {
-        struct linked *old = restore->linked;
-        size_t size = restore->linked_size;
-
-        restore->linked = calloc(size ? size * 2 : 64, sizeof(*restore->linked));
-        if (!restore->linked) {
-                restore->linked = old;
-                return -ENOMEM;
-        }
-        restore->linked_size = size ? size * 2 : 64;
-        for (size_t i = 0; i < size; i++)
-                if (old[i].path)
-                        linked_insert(restore, &old[i]);
-        free(old);
-        return 0;
-}
-
-static int linked_add(struct restore *restore, const struct view_part *part,
-                      const struct spot *spot, int fd) {
-        struct linked linked = { .link = part->link,
-                                 .offset = part->record->offset,
-                                 .root = spot->root };
-        struct stat st;
-
-        if (part->record->links < 2 || fstat(fd, &st) < 0)
-                return 0;
-        linked.device = st.st_dev;
-        linked.inode = st.st_ino;
-        if (restore->linked_count * 4 >= restore->linked_size * 3 && linked_grow(restore) < 0)
-                return -ENOMEM;
-        linked.path = strdup(spot->path);
-        if (!linked.path)
-                return -ENOMEM;
-        linked_insert(restore, &linked);
-        restore->linked_count++;
-        return 0;
-}
 
 /* ---- one file ---- */
 
@@ -203,7 +124,7 @@ static int place_file(struct restore *restore, const struct view_item *item,
                 (void)unlinkat(spot->fd, name, 0);
                 return r;
         }
-        r = linked_add(restore, &item->parts[0], spot, fd);
+        r = linked_add(&restore->linked, &item->parts[0], spot, fd);
         return r < 0 ? vss_fail(reterr, r, "out of memory") : 0;
 }
 
@@ -250,7 +171,7 @@ static int place_special(struct restore *restore, const struct view_item *item,
                 (void)unlinkat(spot->fd, name, 0);
                 return r;
         }
-        r = linked_add(restore, &item->parts[0], spot, fd);
+        r = linked_add(&restore->linked, &item->parts[0], spot, fd);
         return r < 0 ? vss_fail(reterr, r, "out of memory") : 0;
 }
 
@@ -387,7 +308,7 @@ static int place_leaf(struct restore *restore, const struct view_item *item, str
         const struct view_part *part = &item->parts[0];
         bool patch = restore->request->last_link_only &&
                      item->parts[item->parts_count - 1].record->archive == ARCHIVE_RANGES;
-        struct linked *linked;
+        const struct linked *linked;
         int r = places_enter(&restore->places, spot, part->record->uid, true, reterr);
 
         if (r >= 0 && !patch)
@@ -396,8 +317,9 @@ static int place_leaf(struct restore *restore, const struct view_item *item, str
                 return r;
         if (patch)
                 return place_ranges(restore, part, spot, reterr);
-        linked = item->parts_count == 1 && part->record->links > 1 ? linked_find(restore, part)
-                                                                   : NULL;
+        linked = item->parts_count == 1 && part->record->links > 1
+                         ? linked_find(&restore->linked, part)
+                         : NULL;
         r = linked ? place_link(restore, linked, spot, reterr) : 1;
         if (r != 1)
                 return r;
@@ -584,9 +506,7 @@ static int remove_gone(struct restore *restore, struct vss_error *reterr) {
 /* ---- the whole ---- */
 
 static void restore_done(struct restore *restore) {
-        for (size_t i = 0; i < restore->linked_size; i++)
-                free(restore->linked[i].path);
-        free(restore->linked);
+        linked_done(&restore->linked);
         places_done(&restore->places);
         members_done(&restore->members);
 }

@@ -110,6 +110,30 @@ int places_add_context(struct places *places, const struct spot *spot, const str
 /* a directory by its path below a root, by single steps; the caller closes it */
 int places_open(struct places *places, size_t root, const char *path);
 
+/* ---- linked.c: names restored so far of files that have several ---- */
+
+/* struct linked - the first restored name of a file with several */
+struct linked {
+        size_t link; /* in the chain */
+        uint64_t offset; /* of its member */
+        dev_t device;
+        ino_t inode;
+        size_t root;
+        char *path; /* below the root; NULL: empty slot */
+};
+
+struct linked_names {
+        struct linked *slots;
+        size_t count, size; /* size is a power of two */
+};
+
+/* NULL: no name of the part's file is restored yet */
+const struct linked *linked_find(const struct linked_names *names, const struct view_part *part);
+/* the part's file, if it has several names, lies at @spot and is open as @fd; 0 or -ENOMEM */
+int linked_add(struct linked_names *names, const struct view_part *part, const struct spot *spot,
+               int fd);
+void linked_done(struct linked_names *names);
+
 /* ---- attributes.c ---- */
 
 /* owner, attributes, mode, times in the order that keeps them, on the descriptor (SEC-65).

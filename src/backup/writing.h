@@ -124,7 +124,6 @@ int member_put_late(struct pass *pass);
 int member_store_ranges(struct pass *pass, int fd, const char *path, const struct stat *st);
 /* the content of @fd again, for comparison */
 int member_digest(struct operation *op, int fd, uint64_t size, uint8_t ret[DIGEST_SIZE]);
-int attributes_read(int fd, struct attributes *ret);
 void record_from_stat(const struct stat *st, char *path, uint32_t component, struct record *ret);
 
 /* changes.c */

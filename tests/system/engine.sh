@@ -173,6 +173,12 @@ test_damage() {
     ok "damage"
 }
 
+# says WORDS COMMAND: it fails, and says so
+says() {
+    local words=$1 out; shift
+    ! out=$("$@" 2>&1) && grep -q "$words" <<<"$out"
+}
+
 make_big() { [ -d big ] || { mkdir big; for i in {1..60}; do head -c 50000 /dev/urandom >"big/f$i"; done; }; }
 
 test_full_disk() { # the store is as before, whatever step meets the end of the room
@@ -211,18 +217,19 @@ test_killed() { # nothing but a whole set ever appears; the next run removes wha
 }
 
 test_store() { # refusals with words
+    make_big; [ -d store-p ] || "$TOOL" backup store-p /b="$SCRATCH/big" >/dev/null
     mkdir notastore; : >notastore/x
-    "$TOOL" list notastore 2>&1 | grep -q 'not a backup store' || fail "a folder was taken for a store"
-    "$TOOL" backup notastore /b="$SCRATCH/big" 2>&1 | grep -q 'not empty' || fail "a store was made over files"
+    says 'not a backup store' "$TOOL" list notastore || fail "a folder was taken for a store"
+    says 'not empty' "$TOOL" backup notastore /b="$SCRATCH/big" || fail "a store was made over files"
     cp -r store-p newer; sed -i '1s/1$/2/' newer/vss-store
-    "$TOOL" list newer 2>&1 | grep -q 'newer version' || fail "a newer format was read"
+    says 'newer version' "$TOOL" list newer || fail "a newer format was read"
     flock store-p/lock sleep 2 & sleep 0.3
-    "$TOOL" backup store-p /b="$SCRATCH/big" 2>&1 | grep -q 'another backup' || fail "two at a time"
+    says 'another backup' "$TOOL" backup store-p /b="$SCRATCH/big" || fail "two at a time"
     wait
     local base; base=$("$TOOL" backup store-rm /b="$SCRATCH/big"); "$TOOL" backup -t incremental store-rm /b="$SCRATCH/big" >/dev/null
-    "$TOOL" remove store-rm "$base" 2>&1 | grep -q 'builds on' || fail "a base was removed"
+    says 'builds on' "$TOOL" remove store-rm "$base" || fail "a base was removed"
     rm -rf store-rm/*-full-*
-    "$TOOL" restore store-rm latest lost 2>&1 | grep -q 'missing or damaged' || fail "a chain with a gap (IV-96)"
+    says 'missing or damaged' "$TOOL" restore store-rm latest lost || fail "a chain with a gap (IV-96)"
     ok "refusals"
 }
 
