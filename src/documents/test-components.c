@@ -5,7 +5,8 @@
  */
 #include "documents/test-components.h"
 
-/* ---- global items, D-45..D-54 ---- */
+/* ---- global items: D-45, D-46, D-47, D-48, D-49, D-50, D-52, D-54; D-51 is kept as unknown ----
+ */
 
 static void test_state(void) {
         struct backup t = begin(0, VSS_BT_INCREMENTAL, true);

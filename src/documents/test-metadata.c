@@ -14,7 +14,7 @@ static char *finished(struct vss_create_writer_metadata *metadata) {
         return xml;
 }
 
-/* xml-format section 2: what a live writer's document looks like, to the byte */
+/* xml-format section 2, D-84, D-85, M-31: a live writer's document, to the byte */
 static void test_exact_form(void) {
         struct vss_writer_identity identity = test_identity();
         struct vss_create_writer_metadata *m;
@@ -114,7 +114,9 @@ static void test_identity_rules(void) { /* D-8, D-10, D-13, D-14 */
         CHECK(!create_writer_metadata_free(NULL));
 }
 
-/* every item that a getter gives is the one that was set: D-8..D-17, D-23..D-42 */
+/* every item that a getter gives is the one that was set: D-8, D-9 (instance), D-10..D-14, D-16,
+ * D-17, and of a component D-23, D-24, D-25, D-26, D-27, D-28, D-29, D-30, D-31, D-32, D-33 and
+ * D-36; of a file set D-37, D-38, D-39, D-40, D-41, D-42. D-15 is not in the document */
 static void test_all_items(void) {
         struct vss_writer_identity identity = test_identity(), read;
         struct vss_create_writer_metadata *m;

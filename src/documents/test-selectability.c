@@ -343,6 +343,8 @@ static void test_no_components(void) {
 static void test_mask_beats_selectability(void) {
         struct vss_create_writer_metadata *metadata = test_create(false);
         struct vss_file_set logs = { .path = "/log", .filespec = "*", .backup_type_mask = 0x0808 };
+        struct vss_file_set data = { .path = "/data", .filespec = "*", .backup_type_mask = 0x0808 };
+        struct vss_component_info info;
         struct vss_examine_writer_metadata *examine;
         struct vss_component_key key = { test_id(TEST_WRITER), VSS_CT_DATABASE, NULL, "K" };
         struct vss_id instance = test_id(TEST_INSTANCE);
@@ -351,9 +353,14 @@ static void test_mask_beats_selectability(void) {
 
         WORKS(test_add(metadata, "K", VSS_CT_DATABASE, false, false, e));
         WORKS(vss_create_writer_metadata_add_database_log_files(metadata, NULL, "K", &logs, e));
+        WORKS(vss_create_writer_metadata_add_database_files(metadata, NULL, "K", &data, e));
         WORKS(vss_create_writer_metadata_set_backup_schema(metadata, VSS_BS_LOG, e));
         test_set_method(metadata);
         examine = test_finish(metadata);
+        info = test_info(examine, 0);
+        CHECK(info.file_count == 0 && info.database_count == 1 &&
+              info.log_file_count == 1); /* D-33,
+D-34, D-35 */
         CHECK_INT(bcd_new(&bcd), 0);
         WORKS(bcd_add_component(bcd, &instance, &key, examine, e));
         mask = vss_wm_filedesc_get_backup_type_mask(vss_wm_component_get_database_log_file(
