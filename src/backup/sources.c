@@ -307,6 +307,47 @@ static enum source_pick pick_of(enum decision decision) {
         return SOURCE_WHOLE;
 }
 
+/* is_taken() - would the walk have come to @path and taken it? */
+static bool is_taken(const struct source *source, const struct deciding *deciding,
+                     const char *path) {
+        _cleanup_free_ char *part = strdup(path);
+        size_t top = strlen(source->path);
+
+        if (!part || !path_is_below(path, source->path))
+                return part != NULL ? false : true;
+        if (source->filespec && !vss_filespec_matches(source->filespec, strrchr(path, '/') + 1))
+                return false;
+        if (source->filespec && !source->recursive && strchr(path + top + 1, '/'))
+                return false;
+        for (char *p = part + top; (p = strchr(p + 1, '/'));) {
+                *p = '\0';
+                if (decide((void *)(uintptr_t)deciding, part, true) != SOURCE_TAKE)
+                        return false;
+                *p = '/';
+        }
+        return decide((void *)(uintptr_t)deciding, path, false) == SOURCE_TAKE;
+}
+
+/* report_missing() - what the copy lacks is not in the backup, and its component says so (B-153) */
+static int report_missing(struct job *job, const struct plan_item *item,
+                          const struct source *source, const struct deciding *deciding,
+                          const struct used_volume *volume) {
+        struct watching watching = { job, item };
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < volume->missing_count; i++) {
+                const struct missing_name *m = &volume->missing[i];
+
+                if (!is_taken(source, deciding, m->path))
+                        continue;
+                watch_trouble(&watching, source->component, m->path, m->code,
+                              "it could not be read for the shadow copy");
+                r = op_component_failed(job->operation, source->component,
+                                        "the shadow copy lacks a file that could not be read");
+        }
+        return r;
+}
+
 static int run_source(struct job *job, const struct plan_item *item, struct source *source,
                       struct deciding *deciding, struct vss_error *reterr) {
         struct watching watching = { job, item };
@@ -391,6 +432,8 @@ static int run_nested(struct job *job, const struct plan_item *item, struct deci
                 if (decide(deciding, path, true) == SOURCE_LEAVE_OUT)
                         continue;
                 r = run_source(job, item, &source, deciding, reterr);
+                if (r >= 0)
+                        r = report_missing(job, item, &source, deciding, v);
                 if (r < 0)
                         return r;
         }
@@ -425,5 +468,7 @@ int job_run_item(struct job *job, const struct plan_item *item, uint32_t compone
         source.read_path = below(plan_reads(item), v->mount_point);
         source.names_only_change_with_ctime = v->preserves_inodes;
         r = run_source(job, item, &source, &deciding, reterr);
+        if (r >= 0)
+                r = report_missing(job, item, &source, &deciding, v);
         return r < 0 ? r : run_nested(job, item, &deciding, component, reterr);
 }

@@ -6,6 +6,7 @@
 #include "backup/volumes.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/array.h"
@@ -23,6 +24,9 @@ void volumes_done(struct used_volumes *volumes) {
                 free(v->mount_point);
                 free(v->fs_type);
                 free(v->provider);
+                for (size_t k = 0; k < v->missing_count; k++)
+                        free(v->missing[k].path);
+                free(v->missing);
                 if (v->copy_fd >= 0)
                         close(v->copy_fd);
         }
@@ -166,6 +170,62 @@ int volumes_add_to_set(struct vss_backup_components *bc, struct used_volumes *vo
         return 0;
 }
 
+static void decode_percent(char *text) {
+        char *to = text;
+        unsigned byte;
+
+        while (*text)
+                if (sscanf(text, "%%%2X", &byte) == 1 && byte) {
+                        *to++ = (char)byte;
+                        text += 3;
+                } else
+                        *to++ = *text++;
+        *to = '\0';
+}
+
+static int errno_from_name(const char *name) {
+        for (int code = 1; code < 256; code++) {
+                const char *known = strerrorname_np(code);
+
+                if (known && strcmp(known, name) == 0)
+                        return -code;
+        }
+        return -EIO;
+}
+
+static int add_missing(struct used_volume *v, char *line) {
+        char *path = strchr(line, ' ');
+        struct missing_name *m;
+
+        if (!path)
+                return 0;
+        *path++ = '\0';
+        decode_percent(path);
+        if (ARRAY_RESERVE(&v->missing, v->missing_count, &v->missing_capacity) < 0)
+                return -ENOMEM;
+        m = &v->missing[v->missing_count];
+        m->code = errno_from_name(line);
+        m->path = path_join(v->mount_point, path);
+        if (!m->path)
+                return -ENOMEM;
+        v->missing_count++;
+        return 0;
+}
+
+static int read_missing(struct used_volume *v, struct vss_error *reterr) {
+        _cleanup_free_ char *text = NULL;
+        char *rest, *line;
+        int r = read_whole_file(v->copy_fd, "../problems", SIZE_MAX / 2, &text, NULL);
+
+        if (r == -ENOENT)
+                return 0;
+        for (rest = text; r >= 0 && (line = strsep(&rest, "\n"));)
+                r = add_missing(v, line);
+        return r < 0 ? vss_fail(reterr, r, "cannot read what the shadow copy of '%s' lacks: %s",
+                                v->mount_point, strerror(-r))
+                     : 0;
+}
+
 int volumes_open_copies(struct vss_backup_components *bc, struct used_volumes *volumes,
                         struct vss_error *reterr) {
         for (size_t i = 0; i < volumes->count; i++) {
@@ -185,6 +245,8 @@ int volumes_open_copies(struct vss_backup_components *bc, struct used_volumes *v
                  */
                 v->preserves_inodes = prop.attributes & VSS_VOLSNAP_ATTR_DIFFERENTIAL;
                 v->instant = prop.creation_timestamp;
+                if (r >= 0 && prop.attributes & VSS_VOLSNAP_ATTR_PLEX)
+                        r = read_missing(v, reterr);
                 vss_free_snapshot_properties(&prop);
                 if (r < 0)
                         return r;

@@ -7,6 +7,12 @@
 
 #include "backup/plan.h"
 
+/* A name that a copying provider could not read, so that the copy lacks it. */
+struct missing_name {
+        char *path; /* of the original */
+        int code; /* negative errno */
+};
+
 struct used_volume {
         char *id, *mount_point, *fs_type, *provider;
         char **paths; /* what is read on it, absolute; for AddToSnapshotSet */
@@ -15,6 +21,8 @@ struct used_volume {
         int copy_fd; /* root of the copy, -1 until it exists */
         bool preserves_inodes; /* the copy shows the originals' inode numbers and ctimes */
         vss_timestamp_t instant; /* of the copy; the same for all of a set (S-33) */
+        struct missing_name *missing;
+        size_t missing_count, missing_capacity;
 };
 
 struct used_volumes {
@@ -38,7 +46,8 @@ int volumes_collect(struct vss_backup_components *bc, const struct plan *plan,
 int volumes_add_to_set(struct vss_backup_components *bc, struct used_volumes *volumes,
                        const struct vss_id *provider, struct vss_error *reterr);
 
-/* volumes_open_copies() - after DoSnapshotSet: descriptors of the copies' roots */
+/* volumes_open_copies() - after DoSnapshotSet: descriptors of the copies' roots. A full copy (PLEX)
+ * says beside itself, in "problems", what it lacks: "ERRNO path" a line (docs/providers.md) */
 int volumes_open_copies(struct vss_backup_components *bc, struct used_volumes *volumes,
                         struct vss_error *reterr);
 
