@@ -19,8 +19,8 @@ cat >"$etc/writers.d/sqlite.conf" <<C
 [writer]
 plugin = sqlite
 
-[settings]
-state = $SCRATCH/state
+[sqlite]
+state_dir = $SCRATCH/state
 
 [database ledger]
 path = $SCRATCH/b/app/ledger.db
