@@ -9,22 +9,25 @@ W=$(mktemp -d /var/tmp/vss-bench.XXXXXX); trap 'rm -rf "$W"' EXIT
 cd "$W"; mkdir small large
 
 # small: text and some that cannot be compressed; large: half and half
-seq 1 40000 | awk '{ printf "%d the %x quick %d brown fox ", $1, $1 * 7919, $1 * 31 }' >text
+seq 1 60000 | awk '{ printf "%d the %x quick %d brown fox ", $1, $1 * 7919, $1 * 31 }' >text
 head -c 1000000 /dev/urandom >random
 awk -v n="$FILES" 'BEGIN { srand(1); for (i = 0; i < n; i++) {
     d = "small/d" int(i / 10000) "/e" int(i / 500); if (!(d in seen)) { system("mkdir -p " d); seen[d] = 1 }
     f = d "/file-" i; s = (i % 4 ? "text" : "random"); printf "%s %s %d %d\n", s, f, rand() * 900000, 100 + rand() * 5900 } }' >list
-python3 - <<'P' 2>/dev/null || { echo "needs python3 to make the files"; exit 77; }
+command -v python3 >/dev/null || { echo "needs python3 to make the files"; exit 77; }
+python3 - "$GB" <<'P'
+import sys
 data = {n: open(n, 'rb').read() for n in ('text', 'random')}
 for line in open('list'):
     s, f, o, n = line.split()
     open(f, 'wb').write(data[s][int(o):int(o) + int(n)])
+for i in range(int(sys.argv[1])):
+    with open(f'large/f{i}', 'wb') as f:
+        for j in range(512):
+            k = (j * 997 + i * 31) % 500000
+            f.write(data['text'][k:k + (1 << 20)].ljust(1 << 20, b'x'))
+            f.write(data['random'][k:] + data['random'][:k] + b'y' * 48576)
 P
-for i in $(seq "$GB"); do
-    for j in $(seq 500); do tail -c +$((j * 997 + i)) text | head -c 1000000; tail -c +$((j * 991 + i)) random; done |
-        head -c 1073741824 >"large/f$i"
-done
-
 # run NAME BASE COMMAND: seconds, ratio to BASE seconds, peak KB
 run() {
     local name=$1 base=$2; shift 2; sync
