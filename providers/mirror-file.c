@@ -140,13 +140,26 @@ static ssize_t names_of(const struct handle *h, char **ret) {
         return n < 0 ? -errno : n;
 }
 
+/* how XFS keeps its ACLs, listed beside the ACLs themselves: set elsewhere they would be strange
+ * attributes, and removed they would take the ACL with them */
+static bool is_shadow_of_acl(const char *name) {
+        return strcmp(name, "trusted.SGI_ACL_FILE") == 0 ||
+               strcmp(name, "trusted.SGI_ACL_DEFAULT") == 0;
+}
+
 static int copy_xattr(struct mirror *m, const struct handle *from, const struct handle *to,
                       const char *name) {
-        ssize_t n = get_xattr(from, name, m->buffer, XATTR_SIZE_MAX);
+        ssize_t n;
 
+        if (is_shadow_of_acl(name))
+                return 0;
+        n = get_xattr(from, name, m->buffer, XATTR_SIZE_MAX);
         if (n < 0)
                 return errno == ENODATA ? 0 : -errno;
         if (set_xattr(to, name, m->buffer, (size_t)n) == 0)
+                return 0;
+        /* properties of btrfs, such as compression, are not the file's */
+        if (errno == ENOTSUP && strncmp(name, "btrfs.", 6) == 0)
                 return 0;
         /* what a user may not set is no loss to that user */
         return errno == EPERM && geteuid() != 0 ? 0 : -errno;
@@ -173,7 +186,8 @@ static void drop_xattrs(struct mirror *m, const struct handle *from, const struc
         ssize_t size = names_of(to, &names);
 
         for (const char *name = names; size > 0 && name < names + size; name += strlen(name) + 1)
-                if (get_xattr(from, name, m->buffer, XATTR_SIZE_MAX) < 0 && errno == ENODATA)
+                if (!is_shadow_of_acl(name) &&
+                    get_xattr(from, name, m->buffer, XATTR_SIZE_MAX) < 0 && errno == ENODATA)
                         (void)fremovexattr(to->fd, name);
 }
 

@@ -23,6 +23,13 @@
 #define ACCESS_ACL "system.posix_acl_access"
 #define DEFAULT_ACL "system.posix_acl_default"
 
+/* how XFS keeps its ACLs, listed beside the ACLs themselves: no attributes of the file, and on
+ * other file systems they would be (sets of earlier versions have them) */
+static bool is_shadow_of_acl(const char *name) {
+        return strcmp(name, "trusted.SGI_ACL_FILE") == 0 ||
+               strcmp(name, "trusted.SGI_ACL_DEFAULT") == 0;
+}
+
 /* ---- reading ---- */
 
 static int attribute_add(const char *name, const void *value, size_t size, struct attributes *ret) {
@@ -53,10 +60,13 @@ static int attributes_read_list(int fd, const char *where, struct attributes *re
         if (size < 0)
                 return errno == ENOTSUP ? 0 : -errno;
         for (const char *name = names; name < names + size; name += strlen(name) + 1) {
-                ssize_t n = where ? getxattr(where, name, value, ATTRIBUTE_LIST_MAX)
-                                  : fgetxattr(fd, name, value, ATTRIBUTE_LIST_MAX);
+                ssize_t n;
                 int r;
 
+                if (is_shadow_of_acl(name))
+                        continue;
+                n = where ? getxattr(where, name, value, ATTRIBUTE_LIST_MAX)
+                          : fgetxattr(fd, name, value, ATTRIBUTE_LIST_MAX);
                 if (n < 0 && errno == ENODATA)
                         continue;
                 r = n < 0 ? -errno : attribute_add(name, value, (size_t)n, ret);
@@ -135,7 +145,8 @@ static int set_attributes(int fd, const char *magic, const struct record *record
                 const struct attribute *attribute = &attributes->items[i];
                 int r;
 
-                if (geteuid() != 0 && is_administrators(attribute->name))
+                if (is_shadow_of_acl(attribute->name) ||
+                    (geteuid() != 0 && is_administrators(attribute->name)))
                         continue;
                 r = set_attribute(fd, magic, attribute);
                 if (r < 0)
