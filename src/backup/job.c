@@ -186,6 +186,9 @@ int job_open(struct job *job, bool *ret_other, struct vss_error *reterr) {
         if (r >= 0)
                 r = selection_make(job->bc, &wanted, &job->selection, reterr);
         if (r >= 0)
+                r = not_to_backup_load(job->request->config_dir, &job->selection, job->fallback,
+                                       &job->left_out);
+        if (r >= 0)
                 r = divide(job, ret_other);
         return r;
 }
@@ -421,6 +424,7 @@ void job_close(struct job *job) {
         plan_done(&job->plan);
         volumes_done(&job->volumes); /* before the release: a copy in use is not deleted */
         selection_done(&job->selection);
+        job->left_out = not_to_backup_free(job->left_out);
         free(job->components);
         job->components = NULL;
         job->component_count = 0;

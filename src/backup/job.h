@@ -7,6 +7,7 @@
 #define BACKUP_JOB_H
 
 #include "backup/engine.h"
+#include "backup/not-to-backup.h"
 #include "backup/run.h"
 
 struct job_component {
@@ -28,6 +29,7 @@ struct job {
         struct vss_backup_components *bc;
         struct selection selection;
         struct plan plan;
+        struct not_to_backup *left_out; /* machine-wide */
         struct used_volumes volumes;
         struct vss_id set_id;
         struct job_component *components;

@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "backup/job.h"
 #include "base/array.h"
@@ -143,6 +144,7 @@ struct deciding {
         const struct plan_item *item;
         const struct coverage_map *map; /* own paths */
         const char *volume; /* mount point of the volume that is read */
+        const char *original; /* the same where no copy is read, else NULL */
 };
 
 /* excluded_by() - an exclusion: "/folder/pattern" names what lies there and below; a pattern
@@ -226,11 +228,21 @@ static bool is_other_volume(const struct deciding *d, const char *path) {
         return false;
 }
 
+/* machine_leaves_out() - B-148: nobody's backup has it, whoever declared it */
+static bool machine_leaves_out(const struct deciding *d, const char *path, bool is_directory) {
+        const struct used_volume *v = volumes_find(&d->job->volumes, path);
+        const char *volume = d->original ? d->original : v ? v->mount_point : d->volume;
+
+        return not_to_backup_has(d->job->left_out, path, is_directory, volume);
+}
+
 static enum source_verdict decide(void *userdata, const char *path, bool is_directory) {
         const struct deciding *d = userdata;
 
         if (is_directory && is_other_volume(d, path))
                 return SOURCE_ELSEWHERE;
+        if (machine_leaves_out(d, path, is_directory))
+                return SOURCE_LEAVE_OUT;
         if (d->item->writer == PLAN_OWN)
                 return decide_own(d, path, is_directory);
         if (writer_excludes(&d->job->selection.writers[d->item->writer], path))
@@ -387,10 +399,33 @@ static bool copy_has(const struct used_volume *volume, const char *path) {
         return false;
 }
 
+/* mount_point_of() - up to where the device changes; what is read without a copy was never
+ * resolved by the service */
+static char *mount_point_of(const char *path) {
+        char *top = strdup(path);
+        struct stat here, above;
+
+        while (top && stat(top, &here) < 0 && strrchr(top, '/') > top)
+                *strrchr(top, '/') = '\0';
+        while (top && strcmp(top, "/") != 0) {
+                char *slash = strrchr(top, '/');
+                _cleanup_free_ char *parent =
+                        slash == top ? strdup("/") : strndup(top, (size_t)(slash - top));
+
+                if (!parent || stat(parent, &above) < 0 || above.st_dev != here.st_dev)
+                        return top;
+                memcpy(top, parent, strlen(parent) + 1);
+        }
+        return top;
+}
+
 static int run_on_original(struct job *job, const struct plan_item *item, uint32_t component,
                            struct vss_error *reterr) {
         _cleanup_close_ int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        struct deciding deciding = { .job = job, .item = item, .volume = "" };
+        _cleanup_free_ char *mount_point = mount_point_of(item->path);
+        struct deciding deciding = {
+                .job = job, .item = item, .volume = "", .original = mount_point
+        };
         struct source source = { .component = component,
                                  .path = item->path,
                                  .root_fd = root,
@@ -401,6 +436,8 @@ static int run_on_original(struct job *job, const struct plan_item *item, uint32
 
         if (root < 0)
                 return -errno;
+        if (!mount_point)
+                return -ENOMEM;
         source.read_path = below(plan_reads(item), "/");
         return run_source(job, item, &source, &deciding, reterr);
 }
