@@ -252,6 +252,113 @@ static void complete_writer(struct selection *s, struct chosen_writer *writer,
                 writer->components[i].covered = writer->components[i].included;
 }
 
+/* ---- what components of other writers come along (B-158) ---- */
+
+/* standing_for() - what has to be explicit for component @index to be in the backup */
+static size_t standing_for(const struct chosen_writer *writer, size_t index) {
+        size_t found = index;
+
+        for (size_t i = 0;
+             writer->components[index].kind == VSS_COMPONENT_BOUND && i < writer->component_count;
+             i++)
+                if (writer->components[i].info.selectable &&
+                    vss_examine_writer_metadata_is_below(writer->metadata, index, i) &&
+                    (found == index ||
+                     vss_examine_writer_metadata_is_below(writer->metadata, i, found)))
+                        found = i;
+        return found;
+}
+
+static struct chosen_component *find_target(struct selection *s, const struct vss_id *id,
+                                            const char *full_path, struct chosen_writer **ret) {
+        for (size_t i = 0; i < s->writer_count; i++) {
+                struct chosen_writer *w = &s->writers[i];
+
+                if (!vss_id_equal(&w->identity.writer_id, id))
+                        continue;
+                for (size_t k = 0; k < w->component_count; k++)
+                        if (strcmp(w->components[k].full_path, full_path) == 0) {
+                                *ret = w;
+                                return &w->components[k];
+                        }
+        }
+        return NULL;
+}
+
+/* pull_target() - 1 when something came along. What depends on a component that nobody has stays
+ * in the backup: to leave it out would save nobody */
+static int pull_target(struct selection *s, const struct chosen_writer *from,
+                       struct chosen_component *dependent,
+                       const struct vss_wm_dependency *dependency) {
+        const char *path = vss_wm_dependency_get_logical_path(dependency);
+        const char *name = vss_wm_dependency_get_component_name(dependency);
+        struct vss_id id = vss_wm_dependency_get_writer_id(dependency);
+        _cleanup_free_ char *full_path = NULL;
+        struct chosen_component *target;
+        struct chosen_writer *w;
+
+        if (asprintf(&full_path, "%s%s%s", path ? path : "", path && *path ? "\\" : "", name) < 0) {
+                full_path = NULL;
+                return -ENOMEM;
+        }
+        target = find_target(s, &id, full_path, &w);
+        if (target && target->included)
+                return 0;
+        if (!target) {
+                char text[VSS_ID_TEXT_SIZE];
+
+                if (!dependent->warned)
+                        selection_note(s,
+                                       "component '%s' of writer '%s' depends on '%s' of writer "
+                                       "%s, which %s: it is saved without that one",
+                                       dependent->full_path, from->identity.name, full_path,
+                                       vss_id_format(&id, text),
+                                       strncmp(full_path, "\\\\", 2) == 0 ? "is on another machine"
+                                                                          : "nobody here has");
+                dependent->warned = true;
+                return 0;
+        }
+        choose(w, standing_for(w, (size_t)(target - w->components)));
+        selection_note(s,
+                       "component '%s' of writer '%s' is taken too: '%s' of writer '%s' depends "
+                       "on it",
+                       target->full_path, w->identity.name, dependent->full_path,
+                       from->identity.name);
+        return 1;
+}
+
+static int pull_targets(struct selection *s, struct chosen_writer *writer) {
+        int pulled = 0;
+
+        for (size_t i = 0; i < writer->component_count; i++) {
+                struct chosen_component *c = &writer->components[i];
+
+                for (size_t k = 0; c->included && k < c->info.dependency_count; k++) {
+                        int r = pull_target(s, writer, c,
+                                            vss_wm_component_get_dependency(c->component, k));
+
+                        if (r < 0)
+                                return r;
+                        pulled |= r;
+                }
+        }
+        return pulled;
+}
+
+/* complete() - until nothing more comes along */
+static int complete(struct selection *s, const struct selection_request *request) {
+        int r;
+
+        do {
+                r = 0;
+                for (size_t i = 0; i < s->writer_count; i++)
+                        complete_writer(s, &s->writers[i], request);
+                for (size_t i = 0; r == 0 && i < s->writer_count; i++)
+                        r = pull_targets(s, &s->writers[i]);
+        } while (r > 0);
+        return r;
+}
+
 int selection_choose(struct selection *s, const struct selection_request *request,
                      struct vss_error *reterr) {
         for (size_t i = 0; request->components && request->components[i]; i++) {
@@ -260,11 +367,9 @@ int selection_choose(struct selection *s, const struct selection_request *reques
                 if (r < 0)
                         return r;
         }
-        for (size_t i = 0; i < s->writer_count; i++) {
+        for (size_t i = 0; i < s->writer_count; i++)
                 choose_by_paths(&s->writers[i], request);
-                complete_writer(s, &s->writers[i], request);
-        }
-        return 0;
+        return complete(s, request);
 }
 
 int selection_make(struct vss_backup_components *bc, const struct selection_request *request,

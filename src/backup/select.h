@@ -15,6 +15,7 @@ struct chosen_component {
         uint32_t kind; /* enum vss_component_kind */
         bool explicit_; /* goes into the Backup Components Document */
         bool included; /* explicit, or below an explicit one */
+        bool warned; /* that what it depends on is missing was said */
         bool covered; /* included in some operation of the run: its files are nobody else's */
         size_t defining; /* index of the explicit component that stands for it */
 };
@@ -48,7 +49,8 @@ struct selection_request {
  *
  * A component is wanted when every file set of it and of the components in its set lies below one
  * of the paths. When a writer takes part, its required components come too (L-10), wherever their
- * files are; a note says so.
+ * files are; so does what an included component of another writer depends on (B-158), and what
+ * that one needs; notes say so.
  *
  * Return: 0, VSS_E_OBJECT_NOT_FOUND for a component that nobody has, E_INVALIDARG for one that
  * cannot be chosen by itself (L-8), with words

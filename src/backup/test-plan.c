@@ -36,6 +36,17 @@ static struct vss_examine_writer_metadata *metadata(uint32_t schema, const char 
         return m;
 }
 
+/* another writer, with the component "base" that "Shop" may depend on, its part and a required
+ * one */
+#define OTHER "22222222-2222-4333-8444-555555555555"
+static const char depot[] =
+        "<WRITER_METADATA xmlns=\"x-schema:#VssWriterMetadataInfo\" version=\"1.2\" "
+        "backupSchema=\"0\"><IDENTIFICATION writerId=\"" OTHER "\" instanceId=\"" OTHER
+        "\" friendlyName=\"Depot\" usage=\"USER_DATA\" dataSource=\"OTHER\" majorVersion=\"0\" "
+        "minorVersion=\"0\"/><RESTORE_METHOD method=\"RESTORE_IF_CAN_BE_REPLACED\" "
+        "writerRestore=\"never\" rebootRequired=\"no\"/><BACKUP_LOCATIONS>%s</BACKUP_LOCATIONS>"
+        "</WRITER_METADATA>";
+
 #define GROUP(path, name, selectable, files)                                                       \
         "<FILE_GROUP" path " componentName=\"" name                                                \
         "\" restoreMetadata=\"no\" notifyOnBackupComplete=\"no\" selectable=\"" selectable         \
@@ -192,6 +203,117 @@ static void test_bad_names(void) {
         CHECK_INT(choose_fails("Shop:nope"), VSS_E_OBJECT_NOT_FOUND); /* L-28 */
         CHECK_INT(choose_fails("Nobody"), VSS_E_OBJECT_NOT_FOUND);
         CHECK_INT(choose_fails("Shop:data\\jan"), E_INVALIDARG); /* L-30 */
+}
+
+/* ---- dependencies on another writer's components ---- */
+
+#define DEPENDS(path, name)                                                                        \
+        "<DEPENDENCY writerId=\"" OTHER "\" logicalPath=\"" path "\" componentName=\"" name "\"/>"
+
+struct two {
+        struct vss_examine_writer_metadata *shop, *depot;
+        struct selection s;
+};
+
+static struct two choose_two(const char *shop_has, const char *depot_has, const char *const *names,
+                             const char *const *paths) {
+        struct two t = { .shop = metadata(0, shop_has) };
+        struct vss_error error = VSS_ERROR_INIT;
+        struct vss_id id = { { 1 } };
+        char *xml;
+
+        CHECK(asprintf(&xml, depot, depot_has) > 0);
+        CHECK_INT(vss_examine_writer_metadata_create(xml, strlen(xml), &t.depot, &error), 0);
+        free(xml);
+        CHECK_INT(selection_add_writer(&t.s, &id, t.shop), 0);
+        CHECK_INT(selection_add_writer(&t.s, &id, t.depot), 0);
+        CHECK_INT(selection_choose(
+                          &t.s, &(struct selection_request){ .components = names, .paths = paths },
+                          &error),
+                  0);
+        return t;
+}
+
+static void done_two(struct two *t) {
+        selection_done(&t->s);
+        vss_examine_writer_metadata_free(t->shop);
+        vss_examine_writer_metadata_free(t->depot);
+}
+
+static const char u_depends[] =
+        GROUP("", "U", "yes", FILES("/srv/u", "*", MASK("3855")) DEPENDS("top", "part"))
+                GROUP("", "alone", "yes", FILES("/srv/alone", "*", MASK("3855")));
+static const char v_part[] = GROUP("", "top", "yes", FILES("/var/top", "*", MASK("3855")))
+        GROUP(" logicalPath=\"top\"", "part", "no", FILES("/var/part", "*", MASK("3855")))
+                GROUP("", "must", "no", FILES("/etc/depot", "*", MASK("3855")))
+                        GROUP("", "free", "yes", FILES("/var/free", "*", MASK("3855")));
+
+/* SV-42, B-158: the target comes along, explicit where it may be, with what its writer requires */
+static void test_dependency_pulls(void) {
+        const char *const names[] = { "Shop:U", NULL };
+        const char *const paths[] = { "/srv", NULL };
+
+        for (int by_paths = 0; by_paths < 2; by_paths++) {
+                struct two t = choose_two(u_depends, v_part, by_paths ? NULL : names,
+                                          by_paths ? paths : NULL);
+                const struct chosen_component *v = t.s.writers[1].components;
+
+                CHECK(t.s.writers[1].participates);
+                CHECK(v[0].explicit_); /* "part" cannot be explicit itself (L-8) */
+                CHECK(!v[1].explicit_ && v[1].included);
+                CHECK(v[2].explicit_); /* L-10 */
+                CHECK(!v[3].included);
+                CHECK(strstr(t.s.notes[0], "'top\\part' of writer 'Depot' is taken too: 'U'"));
+                done_two(&t);
+        }
+}
+
+static void test_dependency_not_chosen(void) {
+        const char *const names[] = { "Shop:alone", NULL };
+        struct two t = choose_two(u_depends, v_part, names, NULL);
+
+        CHECK(!t.s.writers[1].participates); /* the dependent is not in the backup */
+        CHECK_INT(t.s.note_count, 0);
+        done_two(&t);
+}
+
+/* the target is not here, or on another machine (B-160): kept, and said once */
+static void test_dependency_missing(void) {
+        static const char far[] =
+                GROUP("", "U", "yes",
+                      FILES("/srv/u", "*", MASK("3855")) DEPENDS("\\\\host\\top", "part"));
+        const char *const names[] = { "Shop:U", NULL };
+        struct two t = choose_two(u_depends, GROUP("", "x", "yes", FILES("/x", "*", MASK("3855"))),
+                                  names, NULL);
+
+        CHECK(t.s.writers[0].components[0].explicit_ && !t.s.writers[1].participates);
+        CHECK_INT(t.s.note_count, 1);
+        CHECK(strstr(t.s.notes[0], "depends on 'top\\part'"));
+        CHECK(strstr(t.s.notes[0], "nobody here has"));
+        done_two(&t);
+        t = choose_two(far, v_part, names, NULL);
+        CHECK(!t.s.writers[1].participates);
+        CHECK(strstr(t.s.notes[0], "another machine"));
+        done_two(&t);
+}
+
+/* each depends on the other's: no endless round; the pulled one's own dependency counts too */
+static void test_dependency_ring(void) {
+        static const char back[] =
+                GROUP("", "top", "yes",
+                      FILES("/var/top", "*", MASK("3855")) "<DEPENDENCY writerId=\"" WRITER
+                                                           "\" componentName=\"alone\"/>")
+                        GROUP(" logicalPath=\"top\"", "part", "yes",
+                              FILES("/var/part", "*", MASK("3855")) "<DEPENDENCY writerId=\"" WRITER
+                                                                    "\" componentName=\"alone\"/>");
+        const char *const names[] = { "Shop:U", NULL };
+        struct two t = choose_two(u_depends, back, names, NULL);
+
+        CHECK(!t.s.writers[1].components[0].explicit_); /* L-7: "part" alone is enough */
+        CHECK(t.s.writers[1].components[1].explicit_);
+        CHECK(t.s.writers[0].components[1].explicit_);
+        CHECK_INT(t.s.note_count, 2);
+        done_two(&t);
 }
 
 /* ---- masks: IV-18..IV-30, IV-34 ---- */
@@ -363,6 +485,10 @@ int main(void) {
         RUN(test_by_name);
         RUN(test_whole_after_part);
         RUN(test_bad_names);
+        RUN(test_dependency_pulls);
+        RUN(test_dependency_not_chosen);
+        RUN(test_dependency_missing);
+        RUN(test_dependency_ring);
         RUN(test_masks);
         RUN(test_own_paths);
         RUN(test_differenced);

@@ -438,7 +438,7 @@ static void test_whole_elements(void) {
         end(&c);
 }
 
-/* SV-41, SV-42 */
+/* SV-41, SV-42, B-159: what it says is for the requester (src/backup/test-plan.c) */
 static void test_dependencies(void) {
         struct vss_create_writer_metadata *metadata = test_create(false);
         struct vss_id own = test_id(TEST_WRITER);
