@@ -325,9 +325,12 @@ struct vss_stored_backup_components;
 int vss_stored_backup_components_load(const char *xml, size_t size,
                                       struct vss_stored_backup_components **ret,
                                       struct vss_error *reterr);
+/** vss_stored_backup_components_free() - accepts NULL, returns NULL */
 struct vss_stored_backup_components *
 vss_stored_backup_components_free(struct vss_stored_backup_components *stored);
+/** vss_stored_backup_components_get_writer_count() - writers that have a component in it */
 size_t vss_stored_backup_components_get_writer_count(struct vss_stored_backup_components *stored);
+/** vss_stored_backup_components_get_writer() - lent, NULL beyond the end */
 struct vss_writer_components *
 vss_stored_backup_components_get_writer(struct vss_stored_backup_components *stored, size_t index);
 
