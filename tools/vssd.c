@@ -143,14 +143,19 @@ static void print_timeouts(const struct coordinator_settings *settings) {
 }
 
 static int check(const struct server *server) {
-        for (size_t i = 0; i < server->settings.warnings.count; i++)
-                fprintf(stderr, "vssd: %s\n", server->settings.warnings.items[i]);
+        const struct settings *settings = &server->settings;
+
+        for (size_t i = 0; i < settings->warnings.count; i++)
+                fprintf(stderr, "vssd: %s\n", settings->warnings.items[i]);
+        for (size_t i = 0; i < settings->left_out.count; i++)
+                fprintf(stderr, "vssd: %s\n", settings->left_out.items[i]);
         for (size_t i = 0; i < server->programs.count; i++)
                 printf("%s %s: %s\n",
                        server->programs.items[i].kind == PARTY_WRITER ? "writer" : "provider",
                        server->programs.items[i].name, server->programs.items[i].path);
-        print_timeouts(&server->settings.coordinator);
-        return server->settings.warnings.count > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        print_timeouts(&settings->coordinator);
+        return settings->warnings.count + settings->left_out.count > 0 ? EXIT_FAILURE
+                                                                       : EXIT_SUCCESS;
 }
 
 static int run(const struct arguments *arguments) {

@@ -11,11 +11,14 @@
 #include "base/array.h"
 #include "base/cleanup.h"
 
+static void job_note(const struct job *job, const char *words) {
+        if (job->watch->note)
+                job->watch->note(job->watch->userdata, words);
+}
+
 void job_tell_notes(struct job *job) {
         for (; job->notes_told < job->selection.note_count; job->notes_told++)
-                if (job->watch->note)
-                        job->watch->note(job->watch->userdata,
-                                         job->selection.notes[job->notes_told]);
+                job_note(job, job->selection.notes[job->notes_told]);
 }
 
 struct component_key job_engine_key(const struct job *job, const struct job_component *component) {
@@ -156,6 +159,7 @@ static int divide(struct job *job, bool *ret_other) {
 static int gather(struct job *job, struct vss_error *reterr) {
         const struct vss_connection how = { .config_dir = job->request->config_dir,
                                             .embedded = job->request->config_dir ? 1 : 0 };
+        _cleanup_error_ struct vss_error words = VSS_ERROR_INIT;
         struct vss_async *async;
         int r = vss_backup_components_create(&how, &job->bc, reterr);
 
@@ -172,7 +176,17 @@ static int gather(struct job *job, struct vss_error *reterr) {
                                                            reterr);
         if (r >= 0)
                 r = vss_backup_components_gather_writer_metadata(job->bc, &async, reterr);
-        return r < 0 ? r : vss_async_finish(async, reterr);
+        if (r < 0)
+                return r;
+        r = vss_async_finish(async, &words);
+        if (r < 0) {
+                vss_error_move(reterr, &words);
+                return r;
+        }
+        job->writers_missing = words.message != NULL;
+        if (words.message && !job->fallback)
+                job_note(job, words.message);
+        return 0;
 }
 
 int job_open(struct job *job, bool *ret_other, struct vss_error *reterr) {

@@ -35,6 +35,7 @@ struct job {
         struct job_component *components;
         size_t component_count;
         bool own_paths; /* the requester's own paths are in this operation */
+        bool writers_missing; /* a configured writer could not be asked (B-82) */
         struct set_place own_base;
         bool has_own_base, own_failed;
         struct operation *operation; /* owned by the set being written */

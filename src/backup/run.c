@@ -131,6 +131,7 @@ static void describe(const struct run *run, const struct set_info *info,
         for (size_t i = 0; i < run->count; i++) {
                 const struct job *job = &run->jobs[i];
 
+                ret->writers_missing |= job->writers_missing;
                 if (is_idle(job))
                         continue;
                 ret->operations[ret->operation_count++] = (struct backup_operation_outcome){

@@ -50,6 +50,7 @@ struct backup_outcome {
         struct backup_operation_outcome operations[2];
         size_t operation_count;
         size_t components_good, components_failed; /* explicit ones, and own paths as one */
+        bool writers_missing; /* a configured writer could not be asked; nobody knows what it has */
         uint64_t entries, bytes, stored_bytes;
         uint64_t copy_us; /* from the finished shadow copies to the published set */
         uint64_t total_us;

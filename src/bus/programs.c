@@ -123,8 +123,9 @@ static int add_or_warn(struct collecting *to, struct program *program, int r,
                 return 0;
         }
         if (r != -ENOMEM)
-                r = words_add(&to->settings->warnings, "%s %s", vss_error_message(error),
-                              "(this one is left out)");
+                r = words_add(program->kind == PARTY_WRITER ? &to->settings->left_out
+                                                            : &to->settings->warnings,
+                              "%s %s", vss_error_message(error), "(this one is left out)");
         program_done(program);
         return r;
 }

@@ -100,9 +100,18 @@ static void op_completed(void *userdata, struct operation *operation, int code, 
         operation_completed(userdata, operation, code, words);
 }
 
+/* is_told() - who gathers writers hears with the result why one is left out */
+static bool is_told(const struct log_record *record) {
+        return !vss_id_is_null(&record->session_id) &&
+               (strcmp(record->phase, "load") == 0 || strcmp(record->phase, "identify") == 0);
+}
+
 static void op_log(void *userdata, const struct log_record *record) {
+        const struct server *server = userdata;
         char set[VSS_ID_TEXT_SIZE] = "";
 
+        if (server->private && is_told(record) && !server->debug)
+                return;
         if (!vss_id_is_null(&record->set_id))
                 vss_id_format(&record->set_id, set);
         server_log(userdata, record->level, "%s%s%s%s%s%s%s", *set ? "set " : "", set,
@@ -249,6 +258,8 @@ static int on_post(sd_event_source *source, void *userdata) {
 static void warn_of_all(struct server *server) {
         for (size_t i = 0; i < server->settings.warnings.count; i++)
                 server_log(server, WORDS_WARNING, "%s", server->settings.warnings.items[i]);
+        for (size_t i = 0; !server->private && i < server->settings.left_out.count; i++)
+                server_log(server, WORDS_WARNING, "%s", server->settings.left_out.items[i]);
 }
 
 static int on_signal(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {

@@ -69,6 +69,8 @@ int method_gather_writer_metadata(sd_bus_message *m, void *userdata, sd_bus_erro
         };
         if (r >= 0)
                 r = session_gather_writer_metadata(o->session, &filter, &operation, &error);
+        for (size_t i = 0; r >= 0 && i < o->server->settings.left_out.count; i++)
+                session_absent(o->session, o->server->settings.left_out.items[i]);
         free(enabled.items);
         free(disabled.items);
         free(instances.items);

@@ -368,6 +368,7 @@ int settings_read(struct settings *ret, const char *config_dir, struct vss_error
 void settings_done(struct settings *s) {
         words_done(&s->never_freeze);
         words_done(&s->warnings);
+        words_done(&s->left_out);
         plugin_settings_done(&s->providers);
         free(s->runtime_dir);
         free(s->state_dir);

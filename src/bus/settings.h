@@ -50,6 +50,7 @@ struct settings {
         size_t n_access, access_capacity;
         struct plugin_settings providers; /* section without "provider." */
         struct words warnings;
+        struct words left_out; /* writers' files that could not be used: told to who gathers */
 };
 
 /* settings_read() - fill @ret from @config_dir, which need not exist; release with settings_done()

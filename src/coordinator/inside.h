@@ -249,6 +249,7 @@ struct session {
         bool context_set, backup_state_set, gathered, prepared, aborted;
         bool doing, done, failed; /* DoSnapshotSet: runs, succeeded, failed */
         bool completed, pre_restored, post_restored;
+        char *absent; /* why writers are missing from what was gathered, for whoever gathers */
         bool select_components, bootable_system_state, partial_files, snapshot_follows;
         uint32_t backup_type, restore_type;
 
@@ -328,7 +329,7 @@ void roster_done(struct coordinator *c);
 
 void note_progress(struct coordinator *c, struct operation *operation, const char *phase,
                    const char *who);
-void note_log(struct coordinator *c, enum log_level level, const struct session *session,
+void note_log(struct coordinator *c, enum log_level level, struct session *session,
               const char *phase, const char *who, const char *format, ...) VSS_PRINTF(6, 7);
 void notes_flush(struct coordinator *c); /* when nothing is held any more */
 void notes_forget(struct coordinator *c, const struct operation *operation);

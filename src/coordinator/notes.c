@@ -51,7 +51,7 @@ void note_progress(struct coordinator *c, struct operation *operation, const cha
         cut(note->who, sizeof(note->who), who);
 }
 
-void note_log(struct coordinator *c, enum log_level level, const struct session *session,
+void note_log(struct coordinator *c, enum log_level level, struct session *session,
               const char *phase, const char *who, const char *format, ...) {
         char words[sizeof(((struct note *)NULL)->message)];
         struct log_record record = { .level = level, .phase = phase, .who = who, .message = words };
@@ -65,6 +65,8 @@ void note_log(struct coordinator *c, enum log_level level, const struct session 
                 record.session_id = session->id;
                 if (session->set)
                         record.set_id = session->set->view.set_id;
+                if (level <= WORDS_WARNING)
+                        session_absent(session, words);
         }
         if (!coordinator_held(c)) {
                 c->ports->notice->log(c->ports->userdata, &record);

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "base/cleanup.h"
+
 /* ---- contexts (S-1, S-2, S-5) ---- */
 
 #define CONTEXT_MODIFIERS                                                                          \
@@ -121,6 +123,7 @@ struct session *session_free(struct session *s) {
         for (size_t i = 0; i < s->n_members; i++)
                 member_free(s->members[i]);
         free(s->members);
+        free(s->absent);
         s->set = set_free(s->set);
         for (struct operation *op = s->operations, *next; op; op = next) {
                 next = op->next;
@@ -213,6 +216,19 @@ void operation_start(struct session *s, struct operation *op, const enum phase_i
         *ret = op;
 }
 
+void session_absent(struct session *s, const char *words) {
+        char *joined;
+
+        /* only while writers are gathered; later a writer's status has its words */
+        if (!s->running || s->gathered || s->doing)
+                return;
+        if (asprintf(&joined, "%s%s%s", s->absent ? s->absent : "", s->absent ? "; " : "", words) <
+            0)
+                return;
+        free(s->absent);
+        s->absent = joined;
+}
+
 /* finish() - tell how the running operation ended, and do what waited for that */
 void operation_finish(struct session *s) {
         struct coordinator *c = s->coordinator;
@@ -223,7 +239,8 @@ void operation_finish(struct session *s) {
         op->code = w->error.code < 0 ? w->error.code
                    : w->cancelled    ? VSS_S_ASYNC_CANCELLED
                                      : VSS_S_ASYNC_FINISHED;
-        op->words = text_or_empty(w->error.message);
+        op->words = op->code == VSS_S_ASYNC_FINISHED && s->absent ? take(s->absent)
+                                                                  : text_or_empty(w->error.message);
         c->ports->notice->completed(c->ports->userdata, op, op->code, op->words ? op->words : "");
         if (s->releasing || s->abort_wanted)
                 session_next(s);

@@ -106,6 +106,10 @@ struct component_document {
 int session_gather_writer_metadata(struct session *session, const struct writer_filter *filter,
                                    struct operation **ret, struct vss_error *reterr);
 
+/* session_absent() - a sentence about a writer that is left out (B-6), told when the gathering that
+ * runs has succeeded; without one it does nothing */
+void session_absent(struct session *session, const char *words);
+
 /* session_prepare_for_backup() - in component mode exactly the writers of @documents take part.
  * @snapshot_follows: false when the requester knows that DoSnapshotSet will not be called (B-22) */
 int session_prepare_for_backup(struct session *session, const struct component_document *documents,

@@ -29,7 +29,11 @@ static int print_volume(void *userdata, const struct vss_volume *volume, const c
 }
 
 static int finish(int r, struct vss_async *async, struct vss_error *e) {
-        return r < 0 ? r : vss_async_finish(async, e);
+        if (r >= 0)
+                r = vss_async_finish(async, e);
+        if (r >= 0 && e->message)
+                fprintf(stderr, "warning: %s\n", e->message);
+        return r;
 }
 
 static int gather(struct vss_error *e) {

@@ -374,7 +374,7 @@ static int run_request(const struct backup_request *request) {
         r = print_outcome(&outcome);
         if (r == EXIT_OK && arg_verify)
                 r = verify_outcome(&outcome);
-        if (r == EXIT_OK && outcome.components_failed)
+        if (r == EXIT_OK && (outcome.components_failed || outcome.writers_missing))
                 r = arg_strict ? EXIT_RUNTIME : EXIT_WRITER;
         backup_outcome_done(&outcome);
         return r;

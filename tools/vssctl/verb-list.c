@@ -30,6 +30,8 @@ static int gather(struct vss_backup_components *bc, size_t *ret_count) {
         if (r >= 0)
                 r = vss_backup_components_get_writer_metadata_count(bc, ret_count, &error);
         progress("%s", "");
+        if (r >= 0 && error.message)
+                fprintf(stderr, "vssctl: %s\n", printable(error.message));
         return r < 0 ? report_error(&error, "cannot ask the writers") : EXIT_OK;
 }
 
