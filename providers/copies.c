@@ -162,6 +162,20 @@ int copies_remember_place(struct copies *copies, const char *root, struct vss_er
         return 0;
 }
 
+/* sweep_unrecorded() - a set that ends before DoSnapshotSet is told to no provider (S-39): nobody
+ * will ever abort what was killed between making the folder and writing its record */
+static void sweep_unrecorded(const struct copies *copies) {
+        struct copy_list list;
+
+        if (places_collect(copies, &list) < 0)
+                return;
+        for (size_t i = 0; i < list.count; i++)
+                if (list.items[i].record.prop.status == 0 && !list.items[i].living)
+                        (void)places_remove(copies->kind, list.items[i].place, list.items[i].name,
+                                            &list.items[i].record, false);
+        copy_list_done(&list);
+}
+
 void copies_enter_set(struct copies *copies, const struct vss_id *set) {
         struct vss_id old = copies->set;
 
@@ -170,6 +184,7 @@ void copies_enter_set(struct copies *copies, const struct vss_id *set) {
         if (!vss_id_is_null(&old))
                 copies_abort(copies, &old);
         copies->set = *set;
+        sweep_unrecorded(copies);
 }
 
 static int fill_record(const struct copies *copies, const struct vss_prepare *prepare,
@@ -207,6 +222,8 @@ static int make_folder(const struct copies *copies, const struct vss_prepare *pr
 
         if (place < 0)
                 return place;
+        if (kit_space(place, root, copies->min_free, NULL) < 0)
+                copies_sweep(copies);
         r = kit_space(place, root, copies->min_free, reterr);
         if (r < 0)
                 return r;
@@ -219,6 +236,8 @@ static int make_folder(const struct copies *copies, const struct vss_prepare *pr
                 return fail_errno(reterr, errno, "cannot make the folder of a copy in '%s'",
                                   m->place);
         m->folder = openat(place, m->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (m->folder >= 0)
+                place_live_in(m->folder);
         if (m->folder < 0 || fsync(place) < 0)
                 return fail_errno(reterr, errno, "cannot open the folder of a copy in '%s'",
                                   m->place);
@@ -316,14 +335,38 @@ void copies_abort(struct copies *copies, const struct vss_id *set) {
         copy_list_done(&list);
 }
 
-void copies_sweep(struct copies *copies) {
+/* set_lives() - does a process work on this set? Ours may just be writing what it collected */
+static bool set_lives(const struct copies *copies, const struct copy_list *list,
+                      const struct vss_id *set) {
+        bool living = vss_id_equal(&copies->set, set);
+
+        for (size_t i = 0; i < list->count; i++)
+                living = living || (list->items[i].living &&
+                                    vss_id_equal(&list->items[i].record.prop.snapshot_set_id, set));
+        return living;
+}
+
+static void sweep_one(const struct copies *copies, const struct copy_list *list,
+                      const struct copy *copy) {
+        const struct vss_snapshot_prop *p = &copy->record.prop;
+
+        if (p->status == VSS_SS_CREATED ||
+            (p->status != VSS_SS_DELETED && set_lives(copies, list, &p->snapshot_set_id)))
+                return;
+        (void)places_remove(copies->kind, copy->place, copy->name, &copy->record, false);
+}
+
+void copies_sweep(const struct copies *copies) {
         struct copy_list list;
 
         if (places_collect(copies, &list) < 0)
                 return;
+        /* those that a half-made one makes half-made go before it: it alone says so */
         for (size_t i = 0; i < list.count; i++)
-                if (list.items[i].record.prop.status == VSS_SS_DELETED || list.items[i].stale)
-                        (void)places_remove(copies->kind, list.items[i].place, list.items[i].name,
-                                            &list.items[i].record, false);
+                if (list.items[i].demoted)
+                        sweep_one(copies, &list, &list.items[i]);
+        for (size_t i = 0; i < list.count; i++)
+                if (!list.items[i].demoted)
+                        sweep_one(copies, &list, &list.items[i]);
         copy_list_done(&list);
 }

@@ -61,7 +61,8 @@ int copies_place(const char *root, struct vss_error *reterr);
  */
 int copies_remember_place(struct copies *copies, const char *root, struct vss_error *reterr);
 
-/* copies_enter_set() - begin_prepare's first step: a new set drops the old one (P-30) */
+/* copies_enter_set() - begin_prepare's first step: a new set drops the old one (P-30), and what a
+ * dead process began without a record */
 void copies_enter_set(struct copies *copies, const struct vss_id *set);
 
 /* copies_begin() - the folder and the record of a copy below @root; lent in *ret */
@@ -82,7 +83,9 @@ void copies_status(struct copies *copies, uint32_t status, uint32_t count);
 int copies_created(struct copies *copies, struct vss_error *reterr);
 
 void copies_abort(struct copies *copies, const struct vss_id *set);
-void copies_sweep(struct copies *copies); /* finish removals that were interrupted */
+/* copies_sweep() - finish removals that were interrupted, remove what a dead process left half-made
+ * (P-33) */
+void copies_sweep(const struct copies *copies);
 
 int copies_get(struct copies *copies, const struct vss_id *snapshot, struct vss_snapshot_prop *ret,
                struct vss_error *reterr);

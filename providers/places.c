@@ -8,12 +8,9 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "kit.h"
 #include "mounts.h"
-
-enum { STALE_AFTER = 3600 };
 
 /* struct search - the places seen so far, because one file system may be mounted several times */
 struct search {
@@ -50,6 +47,18 @@ int place_check(int fd) {
         return 0;
 }
 
+void place_live_in(int folder) {
+        struct flock mark = { .l_type = F_RDLCK };
+
+        (void)fcntl(folder, F_OFD_SETLK, &mark); /* where that fails, one set at a time must do */
+}
+
+static bool is_lived_in(int folder) {
+        struct flock mark = { .l_type = F_WRLCK };
+
+        return fcntl(folder, F_OFD_GETLK, &mark) == 0 && mark.l_type != F_UNLCK;
+}
+
 /* read_folder() - what lies in the folder @name: 0, -ENOENT for nothing of ours */
 static int read_folder(int place, const char *name, struct copy *copy) {
         _cleanup_close_ int fd =
@@ -57,16 +66,16 @@ static int read_folder(int place, const char *name, struct copy *copy) {
         _cleanup_free_ char *identity = fd < 0 ? NULL : record_identity(fd);
         struct vss_id set = copy->record.prop.snapshot_set_id;
         struct vss_id id = copy->record.prop.snapshot_id;
-        struct stat st;
         int r;
 
-        if (!identity || place_check(fd) < 0 || fstat(fd, &st) < 0)
+        if (!identity || place_check(fd) < 0)
                 return -ENOENT;
+        copy->living = is_lived_in(fd); /* first: who is done by then has written so */
         r = record_read(fd, &copy->record);
-        if (r == -ENOENT || r == -EINVAL) { /* begun, and killed before the record stood */
-                copy->stale = time(NULL) - st.st_mtime > STALE_AFTER;
-                return r == -ENOENT ? 0 : -ENOENT;
-        }
+        if (r == -ENOENT) /* begun, and killed before the record stood */
+                return 0;
+        if (r == -EINVAL)
+                return -ENOENT;
         if (r < 0)
                 return r;
         if (!vss_id_equal(&copy->record.prop.snapshot_id, &id) ||
@@ -199,8 +208,10 @@ static void demote(struct copy_list *list) {
 
                         if (p->status == VSS_SS_CREATED &&
                             vss_id_equal(&p->snapshot_set_id,
-                                         &list->items[i].record.prop.snapshot_set_id))
+                                         &list->items[i].record.prop.snapshot_set_id)) {
                                 p->status = VSS_SS_PROCESSING_POSTFINALCOMMIT;
+                                list->items[k].demoted = true;
+                        }
                 }
         }
 }

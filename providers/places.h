@@ -14,7 +14,8 @@ struct copy {
         struct record record; /* status 0: a folder without a record */
         char *place;
         char name[RECORD_NAME_SIZE];
-        bool stale; /* without a record for an hour */
+        bool demoted; /* its own record says CREATED, another one of its set does not */
+        bool living; /* place_live_in() by somebody */
 };
 
 struct copy_list {
@@ -33,6 +34,10 @@ void copy_list_done(struct copy_list *list);
  * is removing it, @wait for that, else -EBUSY */
 int places_remove(const struct copies_kind *kind, const char *place, const char *name,
                   const struct record *record, bool wait);
+
+/* place_live_in() - say that @folder is being made, until its descriptor is closed or its process
+ * ends; nobody else sweeps it then. A lock of its own kind: it keeps no removal waiting */
+void place_live_in(int folder);
 
 /* place_check() - is it a folder that only we can enter? 0, -ENOTDIR, -EPERM */
 int place_check(int fd);

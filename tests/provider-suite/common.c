@@ -432,6 +432,44 @@ static void test_no_record(void) {
         CHECK_INT(folders_of_set(&set.id), 0);
 }
 
+/* S-39, P-33: what died before it could be recorded, or was never aborted, goes with the next set;
+ * what somebody is making stays */
+static void test_next_set_sweeps(void) {
+        const char *root = suite.area ? suite.area : suite.mounts[0];
+        struct set unrecorded = set_new(), half = set_new(), living = set_new(), next = set_new();
+        struct flock mark = { .l_type = F_RDLCK };
+        char name[2][128], path[512], *argument;
+        int fd;
+
+        if (is_memory())
+                return;
+        CHECK(asprintf(&argument, "%s:%u", text_of(&half.id), COMMIT) >= 0);
+        CHECK_INT(fresh("make", argument), 128 + SIGKILL);
+        free(argument);
+        for (int i = 0; i < 2; i++) {
+                const struct set *set = i ? &living : &unrecorded;
+
+                snprintf(name[i], sizeof(name[i]), "%s-%s-%s", ops->name, text_of(&set->id),
+                         text_of(&set->copies[0]));
+                shell("mkdir -m 700 \"$1/.vss/$2\"", root, name[i]);
+        }
+        snprintf(path, sizeof(path), "%s/.vss/%s", root, name[1]);
+        fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        CHECK(fd >= 0 && fcntl(fd, F_OFD_SETLK, &mark) == 0);
+        set_run(&next, BEGIN, BEGIN);
+        CHECK_INT(folders_of_set(&unrecorded.id), 0);
+        set_run(&next, END_PREPARE, END_PREPARE);
+        CHECK_INT(folders_of_set(&half.id), 0);
+        CHECK_INT(folders_of_set(&living.id), 1);
+        CHECK_INT(folders_of_set(&next.id), suite.mount_count);
+        close(fd);
+        ops->abort_snapshots(&provider, &next.id);
+        next = set_new();
+        set_run(&next, BEGIN, BEGIN);
+        CHECK_INT(folders_of_set(&living.id), 0);
+        ops->abort_snapshots(&provider, &next.id);
+}
+
 /* What is not ours by name, owner, mode and identity is never listed and never removed */
 static void test_foreign(void) {
         const char *root = suite.area ? suite.area : suite.mounts[0];
@@ -532,6 +570,7 @@ void common_cases(void) {
         RUN(test_killed_at_any_moment);
         RUN(test_removed_by_many);
         RUN(test_no_record);
+        RUN(test_next_set_sweeps);
         RUN(test_foreign);
         RUN(test_snapshotted);
 }
