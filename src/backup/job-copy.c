@@ -126,6 +126,8 @@ int job_copy(struct job *job, struct set_writer *set, struct vss_error *reterr) 
         for (size_t i = 0; r >= 0 && i < job->plan.count; i++)
                 r = run_item(job, &job->plan.items[i], reterr);
         if (r >= 0)
+                r = volumes_check_copies(job->bc, &job->volumes, reterr);
+        if (r >= 0)
                 r = op_end(job->operation, reterr);
         if (r >= 0)
                 r = report_success(job, reterr);

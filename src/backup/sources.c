@@ -477,8 +477,9 @@ static int run_nested(struct job *job, const struct plan_item *item, struct deci
         return 0;
 }
 
-int job_run_item(struct job *job, const struct plan_item *item, uint32_t component,
-                 struct vss_error *reterr) {
+/* run_whole_item() - an item whose paths are those to read */
+static int run_whole_item(struct job *job, const struct plan_item *item, uint32_t component,
+                          struct vss_error *reterr) {
         _cleanup_(job_coverage_freep) struct coverage_map *map = NULL;
         const struct used_volume *v = volumes_find(&job->volumes, plan_reads(item));
         struct deciding deciding = { .job = job, .item = item };
@@ -508,4 +509,22 @@ int job_run_item(struct job *job, const struct plan_item *item, uint32_t compone
         if (r >= 0)
                 r = report_missing(job, item, &source, &deciding, v);
         return r < 0 ? r : run_nested(job, item, &deciding, component, reterr);
+}
+
+int job_run_item(struct job *job, const struct plan_item *item, uint32_t component,
+                 struct vss_error *reterr) {
+        _cleanup_free_ char *path = NULL, *alternate = NULL;
+        struct plan_item file = *item;
+
+        if (item->decision != DECIDE_RANGES)
+                return run_whole_item(job, item, component, reterr);
+        /* the plan keeps folder and name apart, as the writer does; the engine wants the file */
+        path = path_join(item->path, item->filespec);
+        alternate = item->alternate ? path_join(item->alternate, item->filespec) : NULL;
+        if (!path || (item->alternate && !alternate))
+                return -ENOMEM;
+        file.path = path;
+        file.alternate = alternate;
+        file.filespec = NULL;
+        return run_whole_item(job, &file, component, reterr);
 }

@@ -253,3 +253,21 @@ int volumes_open_copies(struct vss_backup_components *bc, struct used_volumes *v
         }
         return 0;
 }
+
+int volumes_check_copies(struct vss_backup_components *bc, const struct used_volumes *volumes,
+                         struct vss_error *reterr) {
+        for (size_t i = 0; i < volumes->count; i++) {
+                const struct used_volume *v = &volumes->items[i];
+                struct vss_snapshot_prop prop = { 0 };
+                int r = vss_backup_components_get_snapshot_properties(bc, &v->snapshot_id, &prop,
+                                                                      reterr);
+
+                vss_free_snapshot_properties(&prop);
+                if (r < 0)
+                        return vss_wrap(reterr, r,
+                                        "the shadow copy of '%s' did not stand until all of it was "
+                                        "read; begin the backup again",
+                                        v->mount_point);
+        }
+        return 0;
+}

@@ -51,6 +51,11 @@ int volumes_add_to_set(struct vss_backup_components *bc, struct used_volumes *vo
 int volumes_open_copies(struct vss_backup_components *bc, struct used_volumes *volumes,
                         struct vss_error *reterr);
 
+/* volumes_check_copies() - do all of them still stand? A service that died leaves them to the next
+ * one, which deletes them under the reader's eyes: names would only seem to be gone */
+int volumes_check_copies(struct vss_backup_components *bc, const struct used_volumes *volumes,
+                         struct vss_error *reterr);
+
 /* volumes_find() - the volume that holds @path: the one with the longest mount point; or NULL */
 struct used_volume *volumes_find(const struct used_volumes *volumes, const char *path);
 void volumes_done(struct used_volumes *volumes);
