@@ -144,7 +144,7 @@ static int write_document(struct operation *op, const char *name, const void *da
         }
         r = digest_bytes(data, size, digest);
         if (r >= 0)
-                r = write_file_atomic(op->fd, name, data, size, 0600);
+                r = replace_file(op->fd, name, data, size, 0600); /* set_publish() syncs folders */
         return r < 0 ? r : set_add_file(op->set->record, file, size, digest);
 }
 

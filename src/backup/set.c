@@ -166,6 +166,8 @@ static int sync_folder(int at, const char *name) {
 
 /* every file was synced when it was closed; now the folders that name them, from the inside */
 static int sync_folders(struct set_writer *set) {
+        _cleanup_free_ char *before = NULL;
+
         for (size_t i = 0; i < set->operations_count; i++) {
                 int fd = set->operations[i]->fd;
                 int r = 0;
@@ -180,7 +182,11 @@ static int sync_folders(struct set_writer *set) {
                         if (!second)
                                 continue;
                         *second = '\0';
+                        if (before && strcmp(before, name) == 0)
+                                continue;
                         r = sync_folder(set->fd, name);
+                        free(before);
+                        before = take(name);
                 }
                 if (r >= 0 && fsync(fd) < 0)
                         r = -errno;

@@ -140,14 +140,31 @@ static int collect_item(struct vss_backup_components *bc, const struct plan_item
         return 0;
 }
 
+/* parents before what is below them; of equal paths the one that asks for more */
+static int by_path(const void *a, const void *b) {
+        const struct plan_item *x = *(const struct plan_item *const *)a;
+        const struct plan_item *y = *(const struct plan_item *const *)b;
+        int order = strcmp(plan_reads(x), plan_reads(y));
+
+        return order ? order : y->recursive - x->recursive;
+}
+
 int volumes_collect(struct vss_backup_components *bc, const struct plan *plan,
                     struct selection *notes, struct used_volumes *ret, struct vss_error *reterr) {
+        _cleanup_free_ const struct plan_item **items = calloc(plan->count + 1, sizeof(*items));
         struct used_volumes volumes = { 0 };
-        int r = 0;
+        size_t count = 0;
+        int r = items ? 0 : -ENOMEM;
 
         for (size_t i = 0; r >= 0 && i < plan->count; i++)
                 if (plan_needs_snapshot(plan, &plan->items[i]))
-                        r = collect_item(bc, &plan->items[i], notes, &volumes, reterr);
+                        items[count++] = &plan->items[i];
+        if (r >= 0)
+                qsort(items, count, sizeof(*items), by_path);
+        /* each question is a look at all mounts, and components like to share folders */
+        for (size_t i = 0; r >= 0 && i < count; i++)
+                if (i == 0 || strcmp(plan_reads(items[i - 1]), plan_reads(items[i])) != 0)
+                        r = collect_item(bc, items[i], notes, &volumes, reterr);
         if (r < 0) {
                 volumes_done(&volumes);
                 return r;

@@ -114,7 +114,7 @@ static int fsync_folder_of(int at, const char *path) {
         return 0;
 }
 
-int write_file_atomic(int at, const char *path, const void *data, size_t size, mode_t mode) {
+int replace_file(int at, const char *path, const void *data, size_t size, mode_t mode) {
         _cleanup_free_ char *beside = NULL;
         _cleanup_close_ int fd = -1;
         int r;
@@ -132,11 +132,15 @@ int write_file_atomic(int at, const char *path, const void *data, size_t size, m
                 r = -errno;
         if (r >= 0 && renameat(at, beside, at, path) < 0)
                 r = -errno;
-        if (r < 0) {
+        if (r < 0)
                 (void)unlinkat(at, beside, 0);
-                return r;
-        }
-        return fsync_folder_of(at, path);
+        return r;
+}
+
+int write_file_atomic(int at, const char *path, const void *data, size_t size, mode_t mode) {
+        int r = replace_file(at, path, data, size, mode);
+
+        return r < 0 ? r : fsync_folder_of(at, path);
 }
 
 int mkdir_parents(const char *path, mode_t mode) {

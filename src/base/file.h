@@ -23,6 +23,8 @@ int read_whole_file(int at, const char *path, size_t max, char **ret, size_t *re
 
 /* write_file_atomic() - write beside, fsync, rename, fsync the folder: old or new, never between */
 int write_file_atomic(int at, const char *path, const void *data, size_t size, mode_t mode);
+/* replace_file() - the same without the last step: for who syncs the folder later, once */
+int replace_file(int at, const char *path, const void *data, size_t size, mode_t mode);
 
 /* mkdir_parents() - like mkdir -p, each new folder with @mode; 0 or negative errno */
 int mkdir_parents(const char *path, mode_t mode);

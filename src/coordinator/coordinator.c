@@ -50,8 +50,7 @@ int coordinator_new(const struct ports *ports, const struct coordinator_settings
         c->ports = &c->own_ports;
         c->settings = complete(settings);
         c->timers = (struct timers){ .ports = c->ports, .armed_us = UINT64_MAX };
-        c->notes = calloc(MAX_NOTES, sizeof(*c->notes));
-        if (!c->notes) {
+        if (notes_reserve(c, MIN_NOTES) < 0) {
                 free(c);
                 return -ENOMEM;
         }

@@ -282,7 +282,7 @@ struct note {
         struct log_record record;
         char who[96], message[256];
 };
-#define MAX_NOTES 256u
+#define MIN_NOTES 256u
 
 struct coordinator {
         const struct ports *ports; /* &own_ports */
@@ -298,7 +298,7 @@ struct coordinator {
         uint64_t last_ticket, last_operation;
         bool window_open, hold_open;
         struct note *notes;
-        size_t n_notes, lost_notes;
+        size_t n_notes, notes_capacity, lost_notes;
 };
 
 /* ---- roster.c ---- */
@@ -331,6 +331,8 @@ void note_progress(struct coordinator *c, struct operation *operation, const cha
                    const char *who);
 void note_log(struct coordinator *c, enum log_level level, struct session *session,
               const char *phase, const char *who, const char *format, ...) VSS_PRINTF(6, 7);
+/* notes_reserve() - room for @count words that wait; before anything is held */
+int notes_reserve(struct coordinator *c, size_t count);
 void notes_flush(struct coordinator *c); /* when nothing is held any more */
 void notes_forget(struct coordinator *c, const struct operation *operation);
 

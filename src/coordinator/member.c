@@ -379,16 +379,19 @@ static bool in_rank(const struct member *m, const struct phase *phase, unsigned 
         return true;
 }
 
-/* open() - so that no call of the window allocates: each writer may be asked and aborted */
+/* open() - so that no call of the window allocates: each writer may be asked and aborted, and each
+ * is told of at its freeze, at its thaw and when it fails */
 static void open(struct walk *w, const struct phase *phase) {
         struct session *s = w->session;
+        size_t words = MIN_NOTES + 4 * s->n_members;
 
         for (struct party *p = s->coordinator->parties; p && phase->due == DUE_CANDIDATES;
              p = p->next)
                 if (p->kind == PARTY_WRITER && p->running && session_wants(s, &p->writer) &&
                     session_add_member(s, p) < 0)
                         walk_fail(w, -ENOMEM, "out of memory for writer '%s'", p->name);
-        if (calls_reserve(w->session->coordinator, 2 * w->session->n_members + 2 * MAX_VOLUMES) < 0)
+        if (calls_reserve(s->coordinator, 2 * s->n_members + 2 * MAX_VOLUMES) < 0 ||
+            (!coordinator_held(s->coordinator) && notes_reserve(s->coordinator, words) < 0))
                 walk_fail(w, -ENOMEM, "out of memory before '%s'", phase->name);
 }
 

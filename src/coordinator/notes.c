@@ -2,7 +2,7 @@
 /*
  * notes.c - progress and log words, kept in memory while something is held (S-30).
  *
- * The room for them is allocated once; what does not fit any more is counted, not lost silently.
+ * The room for them is allocated before; what does not fit any more is counted, not lost silently.
  */
 #include "coordinator/inside.h"
 
@@ -23,8 +23,21 @@ static void cut(char *to, size_t size, const char *from) {
         to[n] = '\0';
 }
 
+int notes_reserve(struct coordinator *c, size_t count) {
+        struct note *grown;
+
+        if (count <= c->notes_capacity)
+                return 0;
+        grown = realloc(c->notes, count * sizeof(*grown));
+        if (!grown)
+                return -ENOMEM;
+        c->notes = grown;
+        c->notes_capacity = count;
+        return 0;
+}
+
 static struct note *note_new(struct coordinator *c) {
-        if (c->n_notes == MAX_NOTES) {
+        if (c->n_notes == c->notes_capacity) {
                 c->lost_notes++;
                 return NULL;
         }
