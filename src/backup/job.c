@@ -10,6 +10,7 @@
 
 #include "base/array.h"
 #include "base/cleanup.h"
+#include "base/file.h"
 
 static void job_note(const struct job *job, const char *words) {
         if (job->watch->note)
@@ -399,13 +400,34 @@ static int make_copies(struct job *job, struct vss_error *reterr) {
         return r;
 }
 
+enum { SLOT_WAIT_US = 300000000, SLOT_PAUSE_US = 100000 };
+
+/* start_set() - another set in creation is a matter of seconds: wait for it, and say so (S-13) */
+static int start_set(struct job *job, struct vss_error *reterr) {
+        uint64_t deadline = monotonic_us() + SLOT_WAIT_US;
+
+        for (bool told = false;; told = true) {
+                int r = vss_backup_components_start_snapshot_set(job->bc, &job->set_id, reterr);
+
+                if (r != VSS_E_SNAPSHOT_SET_IN_PROGRESS || monotonic_us() > deadline)
+                        return r;
+                if (!told)
+                        job_note(job, "another shadow copy set is being made on this machine; "
+                                      "waiting for it");
+                if (job->watch->progress &&
+                    job->watch->progress(job->watch->userdata, 0, 0, "waiting") < 0)
+                        return vss_fail(reterr, -EINTR, "interrupted");
+                usleep(SLOT_PAUSE_US);
+        }
+}
+
 int job_snapshot(struct job *job, struct vss_error *reterr) {
         int r = 0;
 
         for (size_t i = 0; r >= 0 && i < job->component_count; i++)
                 r = add_component(job, &job->components[i], reterr);
         if (r >= 0)
-                r = vss_backup_components_start_snapshot_set(job->bc, &job->set_id, reterr);
+                r = start_set(job, reterr);
         if (r >= 0)
                 r = volumes_add_to_set(job->bc, &job->volumes, job->request->provider, reterr);
         if (r >= 0)

@@ -11,7 +11,13 @@ make_fs xfs 1G "$SCRATCH/x"
 make_fs ext4 512M "$SCRATCH/area"
 etc=$SCRATCH/etc
 mkdir -p "$etc/writers.d" "$SCRATCH/area/mirror" "$SCRATCH/state"
+run=$(mktemp -d /dev/shm/vss-test.XXXXXX)
+cleanup_fn "rm -rf $run"
 cat >"$etc/vss.conf" <<C
+[service]
+runtime_dir = $run
+state_dir = $SCRATCH/vss-state
+
 [provider.mirror]
 area = $SCRATCH/area/mirror
 C
@@ -101,6 +107,26 @@ v restore --from "$SCRATCH/store" --into "$SCRATCH/r4" "$SCRATCH/x/t/"$'bad-\xff
 [ "$(cat "$SCRATCH/r4$SCRATCH/x/t/"$'bad-\xff')" = y ] || fail "single path"
 expect 1 "no such path" v restore --from "$SCRATCH/store" --into "$SCRATCH/r4" /nowhere
 
+echo "-- into place: a writer refuses while the database is open, then takes it back (R-13, R-31, R-51)"
+expect 2 "refuses" v restore --from "$SCRATCH/store" --in-place --component ledger
+kill $app; wait $app || true
+sum=$(sha256sum <"$SCRATCH/b/t/a")
+instant=$(vssctl list backups --from "$SCRATCH/store" --json | tail -n 1 | python3 -c 'import json,sys,datetime
+t=datetime.datetime.strptime(json.loads(sys.stdin.read())["time"],"%Y-%m-%dT%H:%M:%SZ")
+print(int((t-datetime.datetime(1601,1,1)).total_seconds())*10000000)')
+rm "$SCRATCH/b/app/ledger.db"
+v restore --from "$SCRATCH/store" --in-place --component SQLite:ledger
+[ "$sum" = "$(sha256sum <"$SCRATCH/b/t/a")" ] || fail "--component touched other files"
+ledger check "$SCRATCH/b/app/ledger.db" "$SCRATCH/ledger.log" "$instant"
+echo overwritten >"$SCRATCH/b/t/a"
+v restore --from "$SCRATCH/store" --in-place "$SCRATCH/b/t/a"
+[ "$sum" = "$(sha256sum <"$SCRATCH/b/t/a")" ] || fail "one path into place"
+
+echo "-- a configured writer that cannot be asked is not passed over in silence (B-82)"
+printf '[writer]\nplugin = sqlite\n[sqlite]\nnonsense = 1\n' >"$etc/writers.d/broken.conf"
+expect 4 "nonsense" v backup --to "$SCRATCH/s4" "$SCRATCH/x"
+rm "$etc/writers.d/broken.conf"
+
 echo "-- bad input"
 expect 1 "no such file" backup "$SCRATCH/missing"
 expect 1 "" v backup --to "$SCRATCH/s2" --component nobody:nothing
@@ -115,7 +141,7 @@ sed -i 's/[0-9]\+/999/' "$SCRATCH/store/vss-store" 2>/dev/null && {
 }
 make_fs ext4 8M "$SCRATCH/tiny"
 head -c 12000000 /dev/urandom >"$SCRATCH/x/t/big"
-expect 2 "space" v backup --to "$SCRATCH/tiny/store" "$SCRATCH/x"
+expect 2 "no room left" v backup --to "$SCRATCH/tiny/store" "$SCRATCH/x"
 [ -z "$(vssctl list backups --from "$SCRATCH/tiny/store" --json 2>/dev/null)" ] || fail "half a backup exists"
 [ -z "$(orphans)" ] || fail "copies stay behind after a failure: $(orphans)"
 archive=$(find "$SCRATCH/store" -name '*.zst' -size +1k | head -n 1)
@@ -124,9 +150,15 @@ expect 2 "$(basename "$archive")\|truncat\|damage" vssctl verify --from "$SCRATC
 cp "$SCRATCH/whole" "$archive" && vssctl verify --from "$SCRATCH/store" >/dev/null
 
 echo "-- two backups at once: one is refused, the other is whole"
-backup "$SCRATCH/x" >/dev/null & first=$!
-for _ in $(seq 50); do backup "$SCRATCH/x" >"$SCRATCH/out" 2>&1 || break; sleep 0.02; kill -0 $first 2>/dev/null || break; done
-wait $first || fail "the first of two backups"
+backup "$SCRATCH/x" >"$SCRATCH/one" 2>&1 & one=$!
+backup "$SCRATCH/x" >"$SCRATCH/two" 2>&1 & two=$!
+refused=0
+for which in one two; do
+    if [ $which = one ]; then wait $one && continue; else wait $two && continue; fi
+    refused=$((refused + 1))
+    grep -q 'another backup is writing' "$SCRATCH/$which" || { cat "$SCRATCH/$which"; fail "refused without words"; }
+done
+[ $refused -lt 2 ] || fail "both of two backups were refused"
 vssctl verify --from "$SCRATCH/store" --quick >/dev/null
 
 echo "-- killed in the middle: the store is as before, the next command cleans up (B-137, S-46)"
@@ -144,5 +176,5 @@ backup "$SCRATCH/x" >/dev/null
 for m in b x; do ! frozen "$SCRATCH/$m" || fail "$m is frozen"; done
 
 echo "-- without privileges"
-expect 2 "" setpriv --reuid 65534 --regid 65534 --clear-groups "$BUILD/vssctl" backup --to /var/tmp/nowhere-$$ "$SCRATCH/x"
+expect 1 "permission denied" setpriv --reuid 65534 --regid 65534 --clear-groups "$BUILD/vssctl" backup --to /var/tmp/nowhere-$$ "$SCRATCH/x"
 echo "all well"

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "backup/engine.h"
+#include "backup/restore-writers.h"
 #include "base/array.h"
 #include "base/cleanup.h"
 #include "base/file.h"
@@ -25,6 +26,13 @@ static const char *arg_from, *arg_set = "latest", *arg_into;
 static bool arg_in_place, arg_keep;
 static char *arg_components[64];
 static size_t arg_component_count;
+
+DEFINE_CLEANUP(struct restore_writers *, restore_writers_free)
+
+struct paths {
+        const char *const *items;
+        size_t count;
+};
 
 struct restoring {
         const char *component; /* for people; "" for the requester's own files */
@@ -93,26 +101,37 @@ static const char *component_name(const struct component_key *key) {
         return text ? text : key->name;
 }
 
-/* is_asked_for() - no --component: everything; else those named by "PATH" or "WRITER-ID:PATH" */
-static bool is_asked_for(const struct component_key *key) {
-        if (arg_component_count == 0)
-                return true;
-        for (size_t i = 0; i < arg_component_count; i++) {
-                const char *given = arg_components[i], *colon = strchr(given, ':');
-                struct vss_id id;
-                char *writer = colon ? strndupa(given, (size_t)(colon - given)) : NULL;
+/* is_named() - @given is "PATH", "WRITER-ID:PATH" or "NAME:PATH"; names are not kept in a set, so
+ * the last form fits the path of any writer */
+static bool is_named(const char *given, const struct component_key *key) {
+        const char *path = component_name(key), *colon = strchr(given, ':');
+        struct vss_id id;
 
-                if (writer &&
-                    (vss_id_parse(writer, &id) < 0 || !vss_id_equal(&id, &key->writer_id)))
-                        continue;
-                if (*key->name && strcmp(colon ? colon + 1 : given, component_name(key)) == 0)
-                        return true;
-        }
-        return false;
+        if (strcmp(given, path) == 0)
+                return true;
+        if (!colon || strcmp(colon + 1, path) != 0)
+                return false;
+        return vss_id_parse(strndupa(given, (size_t)(colon - given)), &id) < 0 ||
+               vss_id_equal(&id, &key->writer_id);
 }
 
-static int restore_place(struct store *store, const struct set_list *sets,
-                         const struct set_place *place, const char *const *paths, size_t count,
+/* is_asked_for() - without --component everything is */
+static bool is_asked_for(const struct component_key *key) {
+        for (size_t i = 0; i < arg_component_count; i++)
+                if (*key->name && is_named(arg_components[i], key))
+                        return true;
+        return arg_component_count == 0;
+}
+
+/* What a restore runs over, the same for all its parts. */
+struct source_set {
+        struct store *store;
+        const struct set_list *sets;
+        const struct set_info *set;
+        const struct paths *paths;
+};
+
+static int restore_place(const struct source_set *from, const struct set_place *place,
                          struct restore_summary *total, struct vss_error *error) {
         const struct set_component *component = set_place_component(place);
         struct restoring restoring = { .component = component_name(&component->key) };
@@ -122,17 +141,17 @@ static int restore_place(struct store *store, const struct set_list *sets,
         struct restore_request request = {
                 .chain = &chain,
                 .into = arg_into,
-                .paths = count ? paths : NULL,
-                .paths_count = count,
+                .paths = from->paths->count ? from->paths->items : NULL,
+                .paths_count = from->paths->count,
                 .existing = arg_keep ? RESTORE_KEEP : RESTORE_REPLACE,
                 .result = on_result,
                 .userdata = &restoring,
         };
-        int r = chain_of(sets, place, &chain, error);
+        int r = chain_of(from->sets, place, &chain, error);
 
         if (r < 0)
                 return r;
-        r = restore_run(store, &request, &watch, &one, error);
+        r = restore_run(from->store, &request, &watch, &one, error);
         chain_done(&chain);
         add_summary(total, &one);
         return r;
@@ -146,32 +165,125 @@ static void warn_failed(const struct set_component *component) {
                 component->words ? printable(component->words) : "no reason recorded");
 }
 
-static int restore_set(struct store *store, const struct set_list *sets, const struct set_info *set,
-                       const char *const *paths, size_t count, struct restore_summary *total) {
+/* holds_a_path() - is any of the paths asked for in this image? */
+static bool holds_a_path(const struct source_set *from, const struct set_place *place) {
+        struct chain chain = { 0 };
+        bool found = from->paths->count == 0;
+
+        if (found || chain_of(from->sets, place, &chain, NULL) < 0)
+                return true; /* what is wrong with the chain is told when it is restored */
+        for (size_t i = 0; !found && i < from->paths->count; i++) {
+                const struct entry *entry;
+                struct view *view;
+
+                if (view_open(from->store, &chain, from->paths->items[i], &view, NULL) < 0)
+                        continue;
+                found = view_next(view, &entry, NULL) == 1;
+                view_close(view);
+        }
+        chain_done(&chain);
+        return found;
+}
+
+/* wanted_here() - is there anything of what was asked for? */
+static bool wanted_here(const struct source_set *from, const struct set_operation *operation,
+                        size_t index) {
+        const struct set_component *component = &operation->components[index];
+        const struct set_place place = { from->set, operation->number, (uint32_t)index };
+
+        return is_asked_for(&component->key) &&
+               (component->entries > 0 || !vss_id_is_null(&component->base)) &&
+               holds_a_path(from, &place);
+}
+
+static void on_note(void *userdata, const char *words) {
+        struct json json = { 0 };
+
+        progress("%s", "");
+        if (!arg_json) {
+                fprintf(stderr, "vssctl: note: %s\n", printable(words));
+                return;
+        }
+        json_string(&json, "record", "note");
+        json_string(&json, "message", words);
+        (void)json_print(&json);
+}
+
+/* prepare_writers() - into place: the writers of this operation get ready (R table 2, rows 1-10) */
+static int prepare_writers(const struct source_set *from, const struct set_operation *operation,
+                           struct restore_writers **ret, struct vss_error *error) {
+        const struct restore_writers_watch watch = { .note = on_note };
+        int r = restore_writers_open(from->store, from->set, operation->number, arg_config, &watch,
+                                     ret, error);
+
+        for (size_t k = 1; r >= 0 && k < operation->components_count; k++)
+                if (wanted_here(from, operation, k))
+                        r = restore_writers_select(*ret, &operation->components[k].key, error);
+        return r < 0 ? r : restore_writers_begin(*ret, error);
+}
+
+static bool has_components(const struct source_set *from, const struct set_operation *operation) {
+        for (size_t k = 1; k < operation->components_count; k++)
+                if (wanted_here(from, operation, k))
+                        return true;
+        return false;
+}
+
+static int restore_component(const struct source_set *from, const struct set_place *place,
+                             struct restore_writers *writers, struct restore_summary *total) {
+        const struct set_component *component = set_place_component(place);
         _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
+        int r = writers ? restore_writers_check(writers, &component->key, &error) : 0;
+
+        if (r < 0)
+                return report_error(&error, "'%s' is not restored",
+                                    component_name(&component->key));
+        if (!component->good)
+                warn_failed(component);
+        r = restore_place(from, place, total, &error);
+        if (writers)
+                restore_writers_result(writers, &component->key,
+                                       r < 0 ? VSS_RS_FAILED : VSS_RS_ALL);
+        return r < 0 ? report_error(&error, "%s", component_name(&component->key)) : EXIT_OK;
+}
+
+static int restore_operation(const struct source_set *from, const struct set_operation *operation,
+                             bool *found, struct restore_summary *total) {
+        _cleanup_(restore_writers_freep) struct restore_writers *writers = NULL;
+        _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
+        int r = 0, result = EXIT_OK;
+
+        if (arg_in_place && has_components(from, operation))
+                r = prepare_writers(from, operation, &writers, &error);
+        if (r < 0)
+                return report_error(&error, "the writers could not get ready; nothing is changed");
+        for (size_t k = 0; k < operation->components_count; k++) {
+                const struct set_place place = { from->set, operation->number, (uint32_t)k };
+
+                if (!wanted_here(from, operation, k))
+                        continue;
+                *found = true;
+                r = restore_component(from, &place, k > 0 ? writers : NULL, total);
+                if (r != EXIT_OK)
+                        result = r;
+        }
+        if (writers && restore_writers_end(writers, &error) < 0)
+                result = report_error(&error, "after the restore");
+        return result;
+}
+
+static int restore_set(const struct source_set *from, struct restore_summary *total) {
         int result = EXIT_OK;
         bool found = false;
 
-        for (size_t i = 0; i < set->operations_count; i++)
-                for (size_t k = 0; k < set->operations[i].components_count; k++) {
-                        const struct set_place place = { set, set->operations[i].number,
-                                                         (uint32_t)k };
-                        const struct set_component *component = set_place_component(&place);
-                        int r;
+        for (size_t i = 0; i < from->set->operations_count; i++) {
+                int r = restore_operation(from, &from->set->operations[i], &found, total);
 
-                        if (!is_asked_for(&component->key) ||
-                            (component->entries == 0 && vss_id_is_null(&component->base)))
-                                continue;
-                        found = true;
-                        if (!component->good)
-                                warn_failed(component);
-                        r = restore_place(store, sets, &place, paths, count, total, &error);
-                        if (r < 0)
-                                result =
-                                        report_error(&error, "%s", component_name(&component->key));
-                }
+                if (r != EXIT_OK)
+                        result = r;
+        }
         if (!found)
-                return usage_error("this backup has nothing of what was named; "
+                return usage_error("there is no such path or component in this backup; "
                                    "'vssctl list backups' shows what it has");
         return result;
 }
@@ -199,7 +311,7 @@ static int print_summary(const struct set_info *set, const struct restore_summar
         return json_print(&json);
 }
 
-static int restore_from(const char *const *paths, size_t count) {
+static int restore_from(const struct paths *paths) {
         _cleanup_(store_closep) struct store *store = NULL;
         _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
         struct restore_summary total = { 0 };
@@ -214,12 +326,12 @@ static int restore_from(const char *const *paths, size_t count) {
         if (r < 0)
                 r = report_error(&error, "cannot find the backup");
         else {
-                r = restore_set(store, &sets, set, paths, count, &total);
+                r = restore_set(&(struct source_set){ store, &sets, set, paths }, &total);
                 if (r != EXIT_USAGE && print_summary(set, &total) != EXIT_OK)
                         r = EXIT_MEMORY;
                 if (r == EXIT_OK && total.failed)
                         r = EXIT_RUNTIME;
-                if (r == EXIT_OK && count && total.placed == 0 && total.kept == 0)
+                if (r == EXIT_OK && paths->count && total.placed == 0 && total.kept == 0)
                         r = usage_error("no such path is in this backup");
         }
         set_list_done(&sets);
@@ -292,7 +404,8 @@ static int run_restore(int argc, char *argv[]) {
                                            strerror(r < 0 ? -r : errno));
                 arg_into = into;
         }
-        return restore_from((const char *const *)(argv + optind), (size_t)(argc - optind));
+        return restore_from(
+                &(struct paths){ (const char *const *)(argv + optind), (size_t)(argc - optind) });
 }
 
 const struct verb verb_restore = {

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * restore-writers.h - the writers' side of a restore into place: PreRestore before the first file
+ * of a component is touched, PostRestore after the last, always both (R-13).
+ *
+ * One object serves one operation of a backup set, whose documents it was made from. A component
+ * whose writer does not run now, or does not want to hear of restores, is put back without it
+ * (R-35, R-37); one whose writer refuses is not touched.
+ */
+#ifndef BACKUP_RESTORE_WRITERS_H
+#define BACKUP_RESTORE_WRITERS_H
+
+#include "backup/engine.h"
+
+struct restore_writers;
+
+struct restore_writers_watch {
+        void *userdata;
+        void (*note)(void *userdata, const char *words);
+};
+
+/* restore_writers_open() - connect, load the operation's document, ask who runs
+ * Return: 0, or negative with words: then nothing should be restored into place */
+int restore_writers_open(struct store *store, const struct set_info *set, uint32_t operation,
+                         const char *config_dir, const struct restore_writers_watch *watch,
+                         struct restore_writers **ret, struct vss_error *reterr);
+
+/* restore_writers_select() - this component will be restored */
+int restore_writers_select(struct restore_writers *rw, const struct component_key *key,
+                           struct vss_error *reterr);
+
+/* restore_writers_begin() - PreRestore; from here on restore_writers_end() must follow */
+int restore_writers_begin(struct restore_writers *rw, struct vss_error *reterr);
+
+/* restore_writers_check() - may the component be put into place now?
+ * Return: 0, or negative with the writer's words */
+int restore_writers_check(struct restore_writers *rw, const struct component_key *key,
+                          struct vss_error *reterr);
+
+/* restore_writers_result() - how it went: enum vss_file_restore_status */
+void restore_writers_result(struct restore_writers *rw, const struct component_key *key,
+                            uint32_t status);
+
+/* restore_writers_end() - PostRestore; negative with words when a writer is not content */
+int restore_writers_end(struct restore_writers *rw, struct vss_error *reterr);
+struct restore_writers *restore_writers_free(struct restore_writers *rw);
+
+#endif
