@@ -133,6 +133,33 @@ int catalogue_base(const struct set_list *list, const struct component_key *key,
         return VSS_E_OBJECT_NOT_FOUND;
 }
 
+/* good_in() - was the component saved by this operation? */
+static bool good_in(const struct set_operation *operation, const struct component_key *key) {
+        for (size_t i = 0; i < operation->components_count; i++)
+                if (component_key_equal(&operation->components[i].key, key))
+                        return operation->components[i].good;
+        return false;
+}
+
+bool catalogue_has_since_full(const struct set_list *list, const struct component_key *key,
+                              uint32_t type) {
+        for (size_t i = list->count; i-- > 0;) {
+                const struct set_info *set = list->sets[i];
+
+                for (size_t j = set->operations_count; j-- > 0;) {
+                        const struct set_operation *operation = &set->operations[j];
+
+                        if (!good_in(operation, key))
+                                continue;
+                        if (operation->type == type)
+                                return true;
+                        if (operation->type == VSS_BT_FULL)
+                                return false;
+                }
+        }
+        return false;
+}
+
 void chain_done(struct chain *chain) {
         free(chain->links);
         *chain = (struct chain){ 0 };

@@ -110,6 +110,11 @@ const struct set_operation *set_place_operation(const struct set_place *place);
 int catalogue_base(const struct set_list *list, const struct component_key *key, uint32_t type,
                    struct set_place *ret);
 
+/* catalogue_has_since_full() - is there a good image of this very type of the component since its
+ * last FULL? A writer that does not mix increments and differentials needs to be asked (I-75) */
+bool catalogue_has_since_full(const struct set_list *list, const struct component_key *key,
+                              uint32_t type);
+
 /* catalogue_find() - the place of @key in @set; VSS_E_OBJECT_NOT_FOUND */
 int catalogue_find(const struct set_info *set, const struct component_key *key,
                    struct set_place *ret);

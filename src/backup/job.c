@@ -41,6 +41,16 @@ static bool needs_base(uint32_t type) {
 
 /* ---- which operation a writer belongs to (I-76) ---- */
 
+/* would_mix() - I-75: an increment after a differential, or the other way round, of a writer that
+ * does not mix them */
+static bool would_mix(const struct job *job, uint32_t schema, const struct component_key *key,
+                      uint32_t effective) {
+        uint32_t other = effective == VSS_BT_INCREMENTAL ? VSS_BT_DIFFERENTIAL : VSS_BT_INCREMENTAL;
+
+        return (schema & VSS_BS_EXCLUSIVE_INCREMENTAL_DIFFERENTIAL) && effective != VSS_BT_LOG &&
+               catalogue_has_since_full(job->sets, key, other);
+}
+
 /* writer_has_bases() - a writer goes as a whole: its required components must be together (L-33).
  * A writer whose effective type is FULL needs none (I-67..I-69). */
 static bool writer_has_bases(const struct job *job, size_t writer) {
@@ -57,7 +67,8 @@ static bool writer_has_bases(const struct job *job, size_t writer) {
                 struct set_place base;
 
                 if (w->components[i].explicit_ &&
-                    (!job->sets || catalogue_base(job->sets, &key, effective, &base) < 0))
+                    (!job->sets || catalogue_base(job->sets, &key, effective, &base) < 0 ||
+                     would_mix(job, w->schema, &key, effective)))
                         return false;
         }
         return true;
@@ -144,7 +155,8 @@ static int divide(struct job *job, bool *ret_other) {
                         continue;
                 if (!job->fallback)
                         selection_note(&job->selection,
-                                       "writer '%s' has no backup to build on: its components get "
+                                       "writer '%s' has no backup that this one can build on: its "
+                                       "components get "
                                        "a full backup",
                                        w->identity.name);
                 *ret_other = true;

@@ -331,7 +331,7 @@ static bool is_taken(const struct source *source, const struct deciding *decidin
                 return false;
         if (source->filespec && !source->recursive && strchr(path + top + 1, '/'))
                 return false;
-        for (char *p = part + top; (p = strchr(p + 1, '/'));) {
+        for (char *p = part + top; *p && (p = strchr(p + 1, '/'));) {
                 *p = '\0';
                 if (decide((void *)(uintptr_t)deciding, part, true) != SOURCE_TAKE)
                         return false;
@@ -360,28 +360,41 @@ static int report_missing(struct job *job, const struct plan_item *item,
         return r;
 }
 
+static int run_ranges(struct job *job, const struct plan_item *item, struct source *source,
+                      const struct engine_watch *watch, struct vss_error *reterr) {
+        struct ranges ranges = { 0 };
+        int r;
+
+        if (source->decide(source->userdata, source->path, false) == SOURCE_LEAVE_OUT) {
+                selection_note(&job->selection,
+                               "writer '%s' names '%s' as partial file, which is left out of "
+                               "backups: it is not saved (I-134)",
+                               job->selection.writers[item->writer].identity.name, source->path);
+                return 0;
+        }
+        r = read_ranges(item, &ranges, reterr);
+        /* same two fields; the engine knows nothing of ranges as text */
+        source->ranges = (const struct byte_range *)(const void *)ranges.items;
+        source->ranges_count = ranges.count;
+        if (r >= 0)
+                r = op_run(job->operation, source, watch, reterr);
+        ranges_done(&ranges);
+        return r;
+}
+
 static int run_source(struct job *job, const struct plan_item *item, struct source *source,
                       struct deciding *deciding, struct vss_error *reterr) {
         struct watching watching = { job, item };
         const struct engine_watch watch = { &watching, watch_progress, watch_trouble };
-        struct ranges ranges = { 0 };
-        int r = 0;
 
         source->pick = pick_of(item->decision);
         source->since = item->since;
         source->may_be_absent = !item->must_exist;
         source->decide = decide;
         source->userdata = deciding;
-        if (item->decision == DECIDE_RANGES) {
-                r = read_ranges(item, &ranges, reterr);
-                /* same two fields; the engine knows nothing of ranges as text */
-                source->ranges = (const struct byte_range *)(const void *)ranges.items;
-                source->ranges_count = ranges.count;
-        }
-        if (r >= 0)
-                r = op_run(job->operation, source, &watch, reterr);
-        ranges_done(&ranges);
-        return r;
+        if (item->decision == DECIDE_RANGES)
+                return run_ranges(job, item, source, &watch, reterr);
+        return op_run(job->operation, source, &watch, reterr);
 }
 
 static const char *below(const char *path, const char *ancestor) {
@@ -405,8 +418,11 @@ static char *mount_point_of(const char *path) {
         char *top = strdup(path);
         struct stat here, above;
 
-        while (top && stat(top, &here) < 0 && strrchr(top, '/') > top)
-                *strrchr(top, '/') = '\0';
+        while (top && stat(top, &here) < 0 && strcmp(top, "/") != 0) {
+                char *slash = strrchr(top, '/');
+
+                slash[slash == top] = '\0';
+        }
         while (top && strcmp(top, "/") != 0) {
                 char *slash = strrchr(top, '/');
                 _cleanup_free_ char *parent =

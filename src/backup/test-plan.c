@@ -337,6 +337,9 @@ static const struct mask_row {
         { "IV-29", VSS_BT_INCREMENTAL, 0, "257", DECIDE_WHOLE, true },
         { "IV-30", VSS_BT_FULL, 0, "0", DECIDE_SKIP, false },
         { "IV-34", VSS_BT_FULL, 0, "15", DECIDE_WHOLE, false },
+        { "I-91", VSS_BT_LOG, VSS_BS_LOG, "8", DECIDE_WHOLE, false },
+        { "I-91", VSS_BT_LOG, VSS_BS_LOG, "2056", DECIDE_WHOLE, true },
+        { "I-91", VSS_BT_LOG, VSS_BS_LOG, "3847", DECIDE_SKIP, false },
 };
 
 static void test_masks(void) {
