@@ -498,3 +498,25 @@ int wire_read_records(sd_bus_message *m, const struct wire_table *table, struct 
         *ret = records;
         return 0;
 }
+
+int wire_open_bus(const char *address, sd_bus **ret) {
+        _cleanup_bus_ sd_bus *bus = NULL;
+        int r;
+
+        if (!address)
+                return sd_bus_open_system(ret);
+        r = sd_bus_new(&bus);
+        if (r < 0)
+                return r;
+        r = sd_bus_set_address(bus, address);
+        if (r < 0)
+                return r;
+        r = sd_bus_set_bus_client(bus, 1);
+        if (r < 0)
+                return r;
+        r = sd_bus_start(bus);
+        if (r < 0)
+                return r;
+        *ret = take(bus);
+        return 0;
+}

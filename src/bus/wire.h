@@ -203,4 +203,7 @@ int wire_connect(int fd, bool server, sd_bus **ret);
 #define _cleanup_slot_ _cleanup_(sd_bus_slot_unrefp)
 #define _cleanup_bus_error_ _cleanup_(sd_bus_error_free)
 
+/* wire_open_bus() - as a client; @address NULL is the system bus. 0 or negative errno */
+int wire_open_bus(const char *address, sd_bus **ret);
+
 #endif

@@ -191,28 +191,6 @@ static int connect_private(struct vss_backup_components *bc, const char *config_
 
 /* ---- a bus ---- */
 
-static int open_bus(const char *address, sd_bus **ret) {
-        _cleanup_bus_ sd_bus *bus = NULL;
-        int r;
-
-        if (!address)
-                return sd_bus_open_system(ret);
-        r = sd_bus_new(&bus);
-        if (r < 0)
-                return r;
-        r = sd_bus_set_address(bus, address);
-        if (r < 0)
-                return r;
-        r = sd_bus_set_bus_client(bus, 1);
-        if (r < 0)
-                return r;
-        r = sd_bus_start(bus);
-        if (r < 0)
-                return r;
-        *ret = take(bus);
-        return 0;
-}
-
 /* The unique name of the service, started by the bus when it can be; -ENXIO when there is none. */
 static int find_service(sd_bus *bus, char **ret, struct vss_error *reterr) {
         _cleanup_bus_error_ sd_bus_error e = SD_BUS_ERROR_NULL;
@@ -241,7 +219,7 @@ static int find_service(sd_bus *bus, char **ret, struct vss_error *reterr) {
 
 static int connect_bus(struct vss_backup_components *bc, const char *address,
                        struct vss_error *reterr) {
-        int r = open_bus(address, &bc->bus);
+        int r = wire_open_bus(address, &bc->bus);
 
         if (r < 0)
                 return vss_fail(reterr, address ? r : -ENXIO, "cannot reach the %s%s: %s",

@@ -78,28 +78,6 @@ static int on_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error *e) 
         return 0;
 }
 
-static int open_bus(const char *address, sd_bus **ret) {
-        _cleanup_bus_ sd_bus *bus = NULL;
-        int r;
-
-        if (!address)
-                return sd_bus_open_system(ret);
-        r = sd_bus_new(&bus);
-        if (r < 0)
-                return r;
-        r = sd_bus_set_address(bus, address);
-        if (r < 0)
-                return r;
-        r = sd_bus_set_bus_client(bus, 1);
-        if (r < 0)
-                return r;
-        r = sd_bus_start(bus);
-        if (r < 0)
-                return r;
-        *ret = take(bus);
-        return 0;
-}
-
 static int register_writer(struct vss_writer *writer, struct vss_error *reterr) {
         _cleanup_bus_error_ sd_bus_error e = SD_BUS_ERROR_NULL;
         _cleanup_message_ sd_bus_message *call = NULL, *reply = NULL;
@@ -123,7 +101,7 @@ static int register_writer(struct vss_writer *writer, struct vss_error *reterr) 
 
 static int connect_writer(struct vss_writer *writer, const char *address,
                           struct vss_error *reterr) {
-        int r = open_bus(address, &writer->bus);
+        int r = wire_open_bus(address, &writer->bus);
 
         if (r < 0)
                 return vss_fail(reterr, r, "cannot reach the %s%s: start it, or name another one",

@@ -132,15 +132,19 @@ void json_id(struct json *json, const char *key, const struct vss_id *id) {
         json_string(json, key, vss_id_format(id, text));
 }
 
-void json_time(struct json *json, const char *key, vss_timestamp_t time) {
-        char text[40];
-        int64_t seconds;
+static time_t seconds_of(vss_timestamp_t time) {
         uint32_t nanoseconds;
-        time_t t;
-        struct tm tm;
+        int64_t seconds;
 
         vss_timestamp_to_unix(time, &seconds, &nanoseconds);
-        t = (time_t)seconds;
+        return (time_t)seconds;
+}
+
+void json_time(struct json *json, const char *key, vss_timestamp_t time) {
+        time_t t = seconds_of(time);
+        char text[40];
+        struct tm tm;
+
         gmtime_r(&t, &tm);
         strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
         json_string(json, key, time ? text : NULL);
@@ -226,14 +230,10 @@ const char *format_id(const struct vss_id *id) {
 }
 
 const char *format_time(vss_timestamp_t time) {
+        time_t t = seconds_of(time);
         char text[40];
-        int64_t seconds;
-        uint32_t nanoseconds;
-        time_t t;
         struct tm tm;
 
-        vss_timestamp_to_unix(time, &seconds, &nanoseconds);
-        t = (time_t)seconds;
         localtime_r(&t, &tm);
         strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm);
         return ring_format("%s", text);
@@ -326,4 +326,36 @@ void progress(const char *format, ...) {
         fprintf(stderr, "\r\033[K%s", text);
         fflush(stderr);
         shown = !clear;
+}
+
+void print_note(const char *words) {
+        struct json json = { 0 };
+
+        progress("%s", "");
+        if (!arg_json) {
+                fprintf(stderr, "vssctl: note: %s\n", printable(words));
+                return;
+        }
+        json_string(&json, "record", "note");
+        json_string(&json, "message", words);
+        (void)json_print(&json);
+}
+
+void print_trouble(const char *where, const char *path, const char *placed, int code,
+                   const char *words) {
+        struct json json = { 0 };
+
+        progress("%s", "");
+        if (!arg_json) {
+                fprintf(stderr, "vssctl: %s%s%s%s%s\n", printable(where), *where ? ": " : "",
+                        printable(path), *path ? ": " : "", printable(words));
+                return;
+        }
+        json_string(&json, "record", "trouble");
+        json_string(&json, "where", where);
+        json_string(&json, "path", path);
+        json_string(&json, "placed", placed);
+        json_code(&json, "code", code);
+        json_string(&json, "message", words);
+        (void)json_print(&json);
 }

@@ -56,34 +56,12 @@ static int tell_progress(void *userdata, uint64_t entries, uint64_t bytes, const
 }
 
 static void tell_note(void *userdata, const char *words) {
-        struct json json = { 0 };
-
-        progress("%s", "");
-        if (!arg_json) {
-                fprintf(stderr, "vssctl: note: %s\n", printable(words));
-                return;
-        }
-        json_string(&json, "record", "note");
-        json_string(&json, "message", words);
-        (void)json_print(&json);
+        print_note(words);
 }
 
 static void tell_trouble(void *userdata, const char *component, const char *path, int code,
                          const char *words) {
-        struct json json = { 0 };
-
-        progress("%s", "");
-        if (!arg_json) {
-                fprintf(stderr, "vssctl: %s%s%s: %s\n", printable(component),
-                        *component ? ": " : "", printable(path), printable(words));
-                return;
-        }
-        json_string(&json, "record", "trouble");
-        json_string(&json, "component", component);
-        json_string(&json, "path", path);
-        json_code(&json, "code", code);
-        json_string(&json, "message", words);
-        (void)json_print(&json);
+        print_trouble(component, path, NULL, code, words);
 }
 
 static void tell_writer(void *userdata, const struct vss_writer_status *status) {

@@ -40,24 +40,6 @@ struct restoring {
         int first_code;
 };
 
-static void tell_failure(const struct restoring *r, const char *path, const char *placed, int code,
-                         const char *words) {
-        struct json json = { 0 };
-
-        progress("%s", "");
-        if (!arg_json) {
-                fprintf(stderr, "vssctl: %s: %s\n", printable(path), printable(words));
-                return;
-        }
-        json_string(&json, "record", "trouble");
-        json_string(&json, "component", r->component);
-        json_string(&json, "path", path);
-        json_string(&json, "placed", placed);
-        json_code(&json, "code", code);
-        json_string(&json, "message", words);
-        (void)json_print(&json);
-}
-
 static void on_result(void *userdata, const struct entry *entry, const char *placed,
                       enum restore_outcome outcome, int code, const char *words) {
         struct restoring *r = userdata;
@@ -67,7 +49,8 @@ static void on_result(void *userdata, const struct entry *entry, const char *pla
         if (outcome != RESTORE_FAILED)
                 return;
         r->failed++;
-        tell_failure(r, entry->path, placed, code, words ? words : vss_error_text(code));
+        print_trouble(r->component, entry->path, placed, code,
+                      words ? words : vss_error_text(code));
 }
 
 static void on_trouble(void *userdata, uint32_t component, const char *path, int code,
@@ -75,7 +58,7 @@ static void on_trouble(void *userdata, uint32_t component, const char *path, int
         struct restoring *r = userdata;
 
         r->failed++;
-        tell_failure(r, path, NULL, code, words);
+        print_trouble(r->component, path, NULL, code, words);
 }
 
 static int on_progress(void *userdata, uint64_t entries, uint64_t bytes, const char *path) {
@@ -197,16 +180,7 @@ static bool wanted_here(const struct source_set *from, const struct set_operatio
 }
 
 static void on_note(void *userdata, const char *words) {
-        struct json json = { 0 };
-
-        progress("%s", "");
-        if (!arg_json) {
-                fprintf(stderr, "vssctl: note: %s\n", printable(words));
-                return;
-        }
-        json_string(&json, "record", "note");
-        json_string(&json, "message", words);
-        (void)json_print(&json);
+        print_note(words);
 }
 
 /* prepare_writers() - into place: the writers of this operation get ready (R table 2, rows 1-10) */

@@ -130,20 +130,8 @@ int list_backups(const char *path) {
 static void on_trouble(void *userdata, uint32_t component, const char *path, int code,
                        const char *words) {
         const struct set_info *set = userdata;
-        struct json json = { 0 };
 
-        progress("%s", "");
-        if (!arg_json) {
-                fprintf(stderr, "vssctl: %s: %s%s%s\n", printable(set->folder), printable(path),
-                        *path ? ": " : "", printable(words));
-                return;
-        }
-        json_string(&json, "record", "trouble");
-        json_string(&json, "folder", set->folder);
-        json_string(&json, "path", path);
-        json_code(&json, "code", code);
-        json_string(&json, "message", words);
-        (void)json_print(&json);
+        print_trouble(set->folder, path, NULL, code, words);
 }
 
 static int on_progress(void *userdata, uint64_t entries, uint64_t bytes, const char *path) {

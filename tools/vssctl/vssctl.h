@@ -89,6 +89,14 @@ const char *writer_state_word(uint32_t state); /* T-40 */
 const char *backup_type_word(uint32_t type); /* "full" ... */
 const char *attribute_words(uint32_t attributes); /* T-41; same ring */
 
+/* print_note() - something the user should know, on standard error or as a record */
+void print_note(const char *words);
+
+/* print_trouble() - one file that went wrong; @where: the component or backup it belongs to, ""
+ * for plain files; @placed: where it was to go, or NULL */
+void print_trouble(const char *where, const char *path, const char *placed, int code,
+                   const char *words);
+
 /* progress() - replaces the progress line when standard error is a terminal; "" clears it */
 void progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
