@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/layout.h"
+#include "base/process.h"
 #include "bus/names.h"
 #include "bus/server.h"
 #include "config.h"
@@ -207,6 +208,7 @@ int main(int argc, char **argv) {
         struct arguments arguments = { .server.config_dir = layout_config_dir() };
         int c;
 
+        process_settle();
         while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0)
                 switch (c) {
                 case OPTION_BUS:

@@ -278,6 +278,11 @@ static bool writer_failed(const struct vss_writer_status *status) {
                status->failure != (int32_t)VSS_E_WRITERERROR_PARTIAL_FAILURE;
 }
 
+static const char *words_of(const struct vss_writer_status *status) {
+        return status->message && *status->message ? status->message
+                                                   : vss_error_text(status->failure);
+}
+
 static void fail_components_of(struct job *job, const struct vss_writer_status *status) {
         for (size_t i = 0; i < job->component_count; i++) {
                 struct job_component *c = &job->components[i];
@@ -288,14 +293,31 @@ static void fail_components_of(struct job *job, const struct vss_writer_status *
                 c->failed = true;
                 selection_note(&job->selection, "component '%s' of writer '%s' is not saved: %s",
                                w->components[c->component].full_path, w->identity.name,
-                               status->message && *status->message
-                                       ? status->message
-                                       : vss_error_text(status->failure));
+                               words_of(status));
+        }
+}
+
+/* B-18: the set is published by then; what did not fail before is in it */
+static void tell_incomplete(struct job *job, const struct vss_writer_status *status) {
+        for (size_t i = 0; i < job->component_count; i++) {
+                const struct job_component *c = &job->components[i];
+                const struct chosen_writer *w = &job->selection.writers[c->writer];
+
+                if (c->failed || !vss_id_equal(&w->instance_id, &status->instance_id))
+                        continue;
+                selection_note(&job->selection,
+                               "the backup is whole, but writer '%s' failed when it was "
+                               "told so: what it does then, truncate logs for instance, "
+                               "may not be done: %s",
+                               w->identity.name, words_of(status));
+                return;
         }
 }
 
 /* check_writers() - B-13, B-15: a veto spoils that writer's components and nobody else's (B-116) */
-static int check_writers(struct job *job, struct vss_error *reterr) {
+static int check_writers(struct job *job,
+                         void (*failed)(struct job *job, const struct vss_writer_status *status),
+                         struct vss_error *reterr) {
         struct vss_async *async;
         size_t count = 0;
         int r = vss_backup_components_gather_writer_status(job->bc, &async, reterr);
@@ -313,7 +335,7 @@ static int check_writers(struct job *job, struct vss_error *reterr) {
                 if (status.failure != S_OK && job->watch->writer)
                         job->watch->writer(job->watch->userdata, &status);
                 if (writer_failed(&status))
-                        fail_components_of(job, &status);
+                        failed(job, &status);
         }
         (void)vss_backup_components_free_writer_status(job->bc, NULL);
         return r;
@@ -399,13 +421,13 @@ static int make_copies(struct job *job, struct vss_error *reterr) {
         r = finish(r, async, reterr);
         if (r < 0)
                 return vss_wrap(reterr, r, "preparing the writers");
-        r = check_writers(job, reterr);
+        r = check_writers(job, fail_components_of, reterr);
         if (r >= 0)
                 r = vss_backup_components_do_snapshot_set(job->bc, &async, reterr);
         r = finish(r, async, reterr);
         if (r < 0)
                 return vss_wrap(reterr, r, "making the shadow copies");
-        r = check_writers(job, reterr);
+        r = check_writers(job, fail_components_of, reterr);
         if (r >= 0)
                 r = vss_backup_components_get_set_timing(job->bc, &job->freeze_us, &job->hold_us,
                                                          reterr);
@@ -463,7 +485,7 @@ int job_complete(struct job *job, struct vss_error *reterr) {
 
         r = finish(r, async, reterr);
         if (r >= 0)
-                r = check_writers(job, reterr);
+                r = check_writers(job, tell_incomplete, reterr);
         job_tell_notes(job);
         return r;
 }

@@ -65,6 +65,13 @@ child(const char *path, char *const argv[], int fd, int status, unsigned flags, 
         _exit(127);
 }
 
+void process_settle(void) {
+        for (int fd = 0; fd <= 2; fd++)
+                if (fcntl(fd, F_GETFD) < 0)
+                        (void)!open("/dev/null", fd == 2 ? O_WRONLY : O_RDONLY); /* the lowest */
+        (void)signal(SIGXFSZ, SIG_IGN);
+}
+
 int process_spawn(const char *path, char *const argv[], int fd, unsigned flags,
                   struct process *ret) {
         _cleanup_close_ int read_end = -1;

@@ -22,6 +22,11 @@ enum {
         PROCESS_NULL_STDIO = 1 << 2 /* 0 and 1 are /dev/null; 2 stays, for words before the log */
 };
 
+/* process_settle() - first thing in main(): a standard descriptor that is closed is taken, so that
+ * no file gets its number and the words meant for it; writing to @1 stays an error then. A file
+ * size limit (RLIMIT_FSIZE) is an error of the write, not a death */
+void process_settle(void);
+
 /*
  * process_spawn() - run @path with @argv; @fd (or -1) becomes descriptor 3 of the program, every
  * other above 2 is closed. Signals are default and unblocked. The caller keeps its own @fd.

@@ -25,7 +25,7 @@ expect() {
     shift 2
     "$@" >"$SCRATCH/out" 2>&1 || got=$?
     [ "$got" = "$code" ] || { cat "$SCRATCH/out"; fail "exit $got instead of $code: $*"; }
-    grep -qi -- "$words" "$SCRATCH/out" || { cat "$SCRATCH/out"; fail "no word of '$words': $*"; }
+    [ -z "$words" ] || grep -qi -- "$words" "$SCRATCH/out" || { cat "$SCRATCH/out"; fail "no word of '$words': $*"; }
 }
 
 echo "-- partial files: ranges stored, merged with the base at restore (I-124, I-127, I-133)"
@@ -70,4 +70,43 @@ wait $victim || got=$?
 [ $got = 2 ] || { cat "$SCRATCH/out"; fail "exit $got instead of 2"; }
 grep -q "did not stand" "$SCRATCH/out" || { cat "$SCRATCH/out"; fail "no words"; }
 [ "$(v list --from "$SCRATCH/store" --json backups | wc -l)" = "$sets" ] || fail "a short backup exists"
+echo "-- BackupComplete fails: the backup is whole, and the words say so (B-18)"
+mkdir "$SCRATCH/b/app"
+echo content >"$SCRATCH/b/app/file"
+cat >"$etc/writers.d/test.conf" <<C
+[writer]
+plugin = test
+[test]
+fail = backup_complete VSS_E_WRITERERROR_NONRETRYABLE
+[component data]
+files = $SCRATCH/b/app/*
+C
+expect 0 "the backup is whole" v backup --to "$SCRATCH/store2" "$SCRATCH/b/app"
+! grep -q "not saved" "$SCRATCH/out" || fail "said to be missing, but is there"
+v restore --from "$SCRATCH/store2" --into "$SCRATCH/r2" >/dev/null
+cmp "$SCRATCH/b/app/file" "$SCRATCH/r2$SCRATCH/b/app/file"
+rm "$etc/writers.d/test.conf"
+
+echo "-- standard descriptors closed, output full, limits"
+same() { vssctl verify --from "$SCRATCH/store2" >/dev/null || fail "the store is damaged: $*"; }
+backup="$BUILD/vssctl backup --config $etc --to $SCRATCH/store2 $SCRATCH/b/app"
+expect 0 "" bash -c "$backup <&-"
+expect 0 "" bash -c "$backup 2>&-"
+expect 2 "cannot write the output" bash -c "$backup >&-"
+expect 2 "" bash -c "$backup <&- >&- 2>&-"
+same descriptors
+for verb in "list backups --from $SCRATCH/store2" "list writers --config $etc" "verify --from $SCRATCH/store2" --help "backup --help"; do
+    expect 2 "cannot write the output" bash -c "$BUILD/vssctl $verb >/dev/full"
+done
+expect 0 "" bash -c "ulimit -n 64; $backup"
+head -c 3000000 /dev/urandom >"$SCRATCH/b/app/large"
+expect 2 "too large" bash -c "ulimit -f 1000; $backup"
+same limits
+rm "$SCRATCH/b/app/large"
+
+echo "-- a folder or a value that is not there is a mistake, not a default"
+expect 1 "no such folder" vssctl backup --config "$SCRATCH/mistyped" --to "$SCRATCH/store2" "$SCRATCH/b/app"
+expect 1 "empty" vssctl list writers --config ""
+expect 1 "empty" v backup --to "" "$SCRATCH/b/app"
+expect 1 "empty" v restore --from "$SCRATCH/store2" --into ""
 echo "all well"

@@ -3,14 +3,17 @@
  * main.c - vssctl: back up and restore a running machine through VSS. Each verb has its own file.
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <locale.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/array.h"
 #include "base/cleanup.h"
+#include "base/process.h"
 #include "config.h"
 #include "vssctl.h"
 
@@ -64,6 +67,30 @@ static size_t add_long_options(struct option *list, size_t count, const struct o
         return count;
 }
 
+/* finish_output() - a full disk or a closed output must not look like success */
+static int finish_output(int r) {
+        if (fflush(stdout) == 0 && !ferror(stdout))
+                return r;
+        fprintf(stderr, "vssctl: cannot write the output: %s; what it would have said is lost\n",
+                strerror(errno));
+        return r == EXIT_OK ? EXIT_RUNTIME : r;
+}
+
+/* is_usable() - an empty value is a variable that was not set; a folder that is not there would
+ * mean, without a word, no writers at all */
+static bool is_usable(const char *config) {
+        struct stat st;
+
+        if (optarg && *optarg == '\0') {
+                usage_error("an option has an empty value; leave the option out instead");
+                return false;
+        }
+        if (!config || (stat(config, &st) >= 0 && S_ISDIR(st.st_mode)))
+                return true;
+        usage_error("--config '%s': no such folder", printable(config));
+        return false;
+}
+
 int next_option(const struct verb *verb, int argc, char *argv[]) {
         struct option list[32] = { 0 };
         size_t count = add_long_options(list, 0, verb->options);
@@ -72,6 +99,8 @@ int next_option(const struct verb *verb, int argc, char *argv[]) {
         for (;;) {
                 int c = getopt_long(argc, argv, "", list, NULL);
 
+                if (c != -1 && c != '?' && !is_usable(c == OPT_CONFIG ? optarg : NULL))
+                        return '?';
                 switch (c) {
                 case OPT_JSON:
                         arg_json = true;
@@ -84,10 +113,10 @@ int next_option(const struct verb *verb, int argc, char *argv[]) {
                         continue;
                 case OPT_HELP:
                         print_verb_help(verb);
-                        exit(EXIT_OK);
+                        exit(finish_output(EXIT_OK));
                 case OPT_VERSION:
                         puts("vssctl " VSS_VERSION);
-                        exit(EXIT_OK);
+                        exit(finish_output(EXIT_OK));
                 case '?':
                         fprintf(stderr, "Try 'vssctl %s --help'.\n", verb->name);
                         return c;
@@ -164,23 +193,19 @@ int main(int argc, char *argv[]) {
         static const struct verb none = { "", "", "",
                                           common_options + ELEMENTSOF(common_options) - 1, NULL };
 
+        process_settle();
         setlocale(LC_ALL, "");
         if (argc >= 2 && argv[1][0] != '-') {
                 for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
                         if (strcmp(argv[1], verbs[i]->name) == 0) {
-                                int r = verbs[i]->run(argc - 1, argv + 1);
-
-                                /* a full disk or a closed pipe must not look like success */
-                                if (fflush(stdout) != 0 && r == EXIT_OK)
-                                        return EXIT_RUNTIME;
-                                return r;
+                                return finish_output(verbs[i]->run(argc - 1, argv + 1));
                         }
                 return usage_error("there is no verb '%s'; see 'vssctl --help'", argv[1]);
         }
         for (int i = 1; i < argc; i++)
                 if (strcmp(argv[i], "--help") == 0) {
                         print_help();
-                        return EXIT_OK;
+                        return finish_output(EXIT_OK);
                 }
         if (argc >= 2)
                 return next_option(&none, argc, argv) == '?' ? EXIT_USAGE
