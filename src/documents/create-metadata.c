@@ -497,11 +497,26 @@ static int check_mappings(struct metadata *m, struct vss_error *reterr) {
         return 0;
 }
 
+/* check_doubles() - M-45: a file belongs to one file set */
+static int check_doubles(const struct metadata *m, struct vss_error *reterr) {
+        const struct node *set, *other;
+        int r = metadata_find_double(m, &set, &other);
+
+        if (r < 0 || !other)
+                return r;
+        return vss_fail(reterr, E_INVALIDARG,
+                        "the file sets '%s' '%s' and '%s' '%s' can name the same file; a file "
+                        "belongs to one file set only (M-45)",
+                        node_text(other, FS_PATH), node_text(other, FS_FILESPEC),
+                        node_text(set, FS_PATH), node_text(set, FS_FILESPEC));
+}
+
 static int check_complete(struct metadata *m, struct vss_error *reterr) {
         bool only_excludes = metadata_component_count(m) == 0 &&
                              node_count(m->locations, BL_EXCLUDES) +
                                              node_count(m->locations, BL_SNAPSHOT_EXCLUDES) >
                                      0;
+        int r;
 
         if (only_excludes && !m->restore_method)
                 return 0; /* OQ-D8 */
@@ -512,7 +527,8 @@ static int check_complete(struct metadata *m, struct vss_error *reterr) {
                 return vss_fail(reterr, E_INVALIDARG,
                                 "the writer declared no restore method (D-44); set one in "
                                 "identify");
-        return check_mappings(m, reterr);
+        r = check_doubles(m, reterr);
+        return r < 0 ? r : check_mappings(m, reterr);
 }
 
 static bool has_log_files(const struct metadata *m) {

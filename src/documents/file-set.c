@@ -12,6 +12,10 @@
 #include "base/array.h"
 #include "documents/writer-metadata.h"
 
+/* pairs of file sets compared when identify ends: only a writer with thousands of sets in one
+ * directory reaches it */
+#define MAX_PAIRS 4000000
+
 struct directory {
         const char *path;
         size_t size; /* without separators at the end */
@@ -233,5 +237,71 @@ int metadata_find_overlap(const struct metadata *metadata, struct file_triple tr
                         *ret = index->sets[i].file_set;
                         break;
                 }
+        return 0;
+}
+
+/* ---- two sets of one writer that can name the same file (M-45) ---- */
+
+struct doubles {
+        const struct file_set_index *index;
+        size_t *above; /* of the first set of a directory: the first one of the directory above that
+                        * has sets, or the count */
+        size_t budget;
+        const struct node *found;
+};
+
+/* look_in() - among the sets of the directory that begins at @first, up to @end */
+static void look_in(struct doubles *d, size_t first, size_t end, bool recursive, const char *spec) {
+        const struct indexed_set *sets = d->index->sets;
+
+        for (size_t i = first; !d->found && d->budget && i < end &&
+                               directory_compare(sets[i].directory, sets[first].directory) == 0;
+             i++) {
+                d->budget--;
+                if ((!recursive || node_bool(sets[i].file_set, FS_RECURSIVE)) &&
+                    filespec_overlap(spec, node_text(sets[i].file_set, FS_FILESPEC)))
+                        d->found = sets[i].file_set;
+        }
+}
+
+/* find_doubles() - one pass: what is below a directory follows it in the index */
+static void find_doubles(struct doubles *d, const struct node **ret) {
+        const struct indexed_set *sets = d->index->sets;
+        size_t count = d->index->count, first = 0;
+
+        for (size_t i = 0; i < count && !d->found; i++) {
+                const char *spec = node_text(sets[i].file_set, FS_FILESPEC);
+
+                if (i == 0)
+                        d->above[0] = count;
+                else if (directory_compare(sets[i].directory, sets[first].directory) != 0) {
+                        size_t above = first;
+
+                        while (above < count &&
+                               !directory_is_below(sets[i].directory, sets[above].directory))
+                                above = d->above[above];
+                        first = i;
+                        d->above[first] = above;
+                }
+                *ret = sets[i].file_set;
+                look_in(d, first, i, false, spec);
+                for (size_t a = d->above[first]; a < count && !d->found; a = d->above[a])
+                        look_in(d, a, count, true, spec);
+        }
+}
+
+int metadata_find_double(const struct metadata *metadata, const struct node **ret,
+                         const struct node **ret_other) {
+        struct doubles d = { .budget = MAX_PAIRS };
+        int r = metadata_file_sets(metadata, &d.index);
+
+        if (r < 0)
+                return r;
+        d.above = calloc(d.index->count + 1, sizeof(*d.above));
+        if (!d.above)
+                return -ENOMEM;
+        find_doubles(&d, ret);
+        free(d.above);
+        *ret_other = d.found;
         return 0;
 }

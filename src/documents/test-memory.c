@@ -43,7 +43,8 @@ static int build(char **ret, size_t *ret_size) {
         struct vss_restore_method method = { .method = VSS_RME_RESTORE_IF_CAN_REPLACE,
                                              .writer_restore = VSS_WRE_ALWAYS };
         struct vss_create_writer_metadata *metadata;
-        struct vss_file_set files = { .path = "/a", .filespec = "*" };
+        char filespec[32] = "*"; /* each component its own (M-45) */
+        struct vss_file_set files = { .path = "/a", .filespec = filespec };
         int r = create_writer_metadata_new(&identity, false, &metadata, NULL);
 
         if (r < 0)
@@ -55,6 +56,7 @@ static int build(char **ret, size_t *ret_size) {
                                                    .selectable = true };
 
                 (void)snprintf(name, sizeof(name), "component%d", i);
+                (void)snprintf(filespec, sizeof(filespec), "*.%d", i);
                 r = vss_create_writer_metadata_add_component(metadata, &info, NULL);
                 if (r >= 0)
                         r = vss_create_writer_metadata_add_files_to_file_group(metadata, NULL, name,

@@ -35,6 +35,7 @@ static void test_exact_form(void) {
                                     .alternate_path = "/run/app/spit",
                                     .backup_type_mask = 0x0101 };
         struct vss_file_set data = { .path = "/var/lib/db", .filespec = "data.*" };
+        struct vss_file_set log = { .path = "/var/lib/db", .filespec = "log.*" };
         struct vss_file_set cache = { .path = "/srv/app/cache/", .filespec = "*" };
         char *xml;
 
@@ -48,7 +49,7 @@ static void test_exact_form(void) {
         WORKS(vss_create_writer_metadata_add_files_to_file_group(m, "ASR", "BCD", &one, e));
         WORKS(vss_create_writer_metadata_add_component(m, &database, e));
         WORKS(vss_create_writer_metadata_add_database_files(m, NULL, "db", &data, e));
-        WORKS(vss_create_writer_metadata_add_database_log_files(m, "", "db", &data, e));
+        WORKS(vss_create_writer_metadata_add_database_log_files(m, "", "db", &log, e));
         WORKS(vss_create_writer_metadata_add_exclude_files(m, &cache, e));
         WORKS(vss_create_writer_metadata_add_exclude_files_from_snapshot(m, &files, e));
         xml = finished(m);
@@ -71,7 +72,7 @@ static void test_exact_form(void) {
                   "notifyOnBackupComplete=\"yes\" selectable=\"no\" selectableForRestore=\"yes\" "
                   "componentFlags=\"0\"><DATABASE_FILES path=\"/var/lib/db\" filespec=\"data.*\" "
                   "filespecBackupType=\"3855\"/><DATABASE_LOGFILES path=\"/var/lib/db\" "
-                  "filespec=\"data.*\" filespecBackupType=\"3855\"/></DATABASE>"
+                  "filespec=\"log.*\" filespecBackupType=\"3855\"/></DATABASE>"
                   "<EXCLUDE_FILES path=\"/srv/app/cache/\" filespec=\"*\" recursive=\"no\"/>"
                   "<EXCLUDE_FILES_FROM_SNAPSHOT path=\"/srv/app\" filespec=\"*.dat\" "
                   "recursive=\"yes\"/></BACKUP_LOCATIONS></WRITER_METADATA>");
@@ -306,6 +307,9 @@ static void test_file_set_rules(void) { /* D-43, M-28..M-46, I-92 */
         bad.path = "/a*";
         FAILS(E_INVALIDARG,
               vss_create_writer_metadata_add_files_to_file_group(m, NULL, "g", &bad, e));
+        bad.path = "%ProgramData%/a"; /* OQ-M3: no variables */
+        FAILS(E_INVALIDARG,
+              vss_create_writer_metadata_add_files_to_file_group(m, NULL, "g", &bad, e));
         bad = good;
         bad.filespec = "b/*";
         FAILS(E_INVALIDARG,
@@ -318,6 +322,55 @@ static void test_file_set_rules(void) { /* D-43, M-28..M-46, I-92 */
               vss_create_writer_metadata_add_include_files(m, &good, e)); /* D-19 */
         WORKS(vss_create_writer_metadata_add_files_to_file_group(m, NULL, "g", &good, e));
         create_writer_metadata_free(m);
+}
+
+/* M-45: two sets of one writer, in one component or in two, that can name the same file */
+static void test_doubles(void) {
+        static const struct {
+                const char *path_a, *spec_a;
+                bool recursive_a;
+                const char *path_b, *spec_b;
+                bool recursive_b, refused;
+        } rows[] = {
+                { "/d", "*", false, "/d", "*", false, true },
+                { "/d", "*.db", false, "/d/", "app*", false, true },
+                { "/d", "*.db", false, "/d", "*.log", false, false },
+                { "/d", "*", false, "/d/e", "*", false, false },
+                { "/d", "*", true, "/d/e", "x.log", false, true }, /* W-2 */
+                { "/d/e", "x.log", false, "/d", "*", true, true },
+                { "/d", "*.db", true, "/d/e", "x.log", false, false },
+                { "/d/e", "*", true, "/d", "*", false, false },
+                { "/", "*", true, "/d", "x", false, true },
+                { "/d", "*", true, "/de", "*", true, false },
+        };
+
+        for (size_t i = 0; i < 2 * ELEMENTSOF(rows); i++) {
+                size_t k = i / 2;
+                const char *second = i % 2 ? "h" : "g";
+                struct vss_create_writer_metadata *m = test_create(false);
+                const struct vss_file_set a = { .path = rows[k].path_a,
+                                                .filespec = rows[k].spec_a,
+                                                .recursive = rows[k].recursive_a },
+                                          b = { .path = rows[k].path_b,
+                                                .filespec = rows[k].spec_b,
+                                                .recursive = rows[k].recursive_b };
+                struct vss_error error = VSS_ERROR_INIT;
+                char *xml = NULL;
+                int r;
+
+                WORKS(test_add(m, "g", VSS_CT_FILEGROUP, true, false, e));
+                WORKS(test_add(m, "h", VSS_CT_FILEGROUP, true, false, e));
+                WORKS(vss_create_writer_metadata_add_files_to_file_group(m, NULL, "g", &a, e));
+                WORKS(vss_create_writer_metadata_add_files_to_file_group(m, NULL, second, &b, e));
+                test_set_method(m);
+                r = create_writer_metadata_finish(m, NULL, &xml, NULL, &error);
+                if (r != (rows[k].refused ? E_INVALIDARG : 0) ||
+                    (r < 0 && !strstr(vss_error_message(&error), "M-45")))
+                        CHECK_FAIL_("row %zu: %s", k, vss_error_message(&error));
+                vss_error_clear(&error);
+                free(xml);
+                create_writer_metadata_free(m);
+        }
 }
 
 static void test_restore_method_rules(void) { /* D-17, R-3, R-63, SEC-36 */
@@ -466,6 +519,7 @@ static void test_express(void) { /* I-65, M-37, R-76, D-20 */
         FAILS(VSS_E_NOT_SUPPORTED,
               vss_create_writer_metadata_add_files_to_file_group(m, NULL, "a", &other, e));
         other.backup_type_mask = 0x0f01;
+        other.path = "/b";
         WORKS(vss_create_writer_metadata_add_files_to_file_group(m, NULL, "a", &other, e));
         FAILS(VSS_E_NOT_SUPPORTED,
               vss_create_writer_metadata_add_exclude_files_from_snapshot(m, &files, e));
@@ -515,6 +569,7 @@ int main(void) {
         RUN(test_enumerations);
         RUN(test_component_rules);
         RUN(test_file_set_rules);
+        RUN(test_doubles);
         RUN(test_restore_method_rules);
         RUN(test_end_of_identify);
         RUN(test_schema);

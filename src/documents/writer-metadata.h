@@ -97,6 +97,11 @@ int component_covers_path(const struct metadata *metadata, const struct node *co
 int metadata_find_overlap(const struct metadata *metadata, struct file_triple triple,
                           const struct node **ret);
 
+/* metadata_find_double() - two file sets of the writer that can name the same file, or *ret_other
+ * NULL. Gives up silently after some millions of pairs in one directory */
+int metadata_find_double(const struct metadata *metadata, const struct node **ret,
+                         const struct node **ret_other);
+
 struct file_set_index *file_set_index_new(void);
 struct file_set_index *file_set_index_free(struct file_set_index *index);
 
