@@ -3,13 +3,14 @@
  * tree-change.c - make a tree, and change it at random: everything that a backup must notice, and
  * some things that try to escape notice (same size, mtime put back, swapped names).
  *
- *   tree-change SEED STEPS DIR
+ *   tree-change SEED STEPS DIR [links]      links: nearly nothing but hard links and renames
  *
  * The same seed on the same tree does the same. Needs root (owners, devices, trusted attributes).
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@
 #include <unistd.h>
 
 static uint64_t state;
+static bool links_only;
 
 static uint64_t chance(uint64_t below) {
         state ^= state << 13;
@@ -176,12 +178,55 @@ static void remove_all(const char *path) {
         }
 }
 
+/* the same file under names in several directories, which are then renamed */
+static void change_links(const char *path, const char *other) {
+        static const char *const folders[] = { "d1", "d2", "d3", "d1/d2", "d2/d3", "d3/d1" };
+        const char *from = folders[chance(6)], *to = folders[chance(6)];
+        char parked[300];
+
+        switch (chance(6)) {
+        case 0: /* a new name first, so that nothing but the names change */
+                if (link(path, other) == 0)
+                        (void)unlink(path);
+                break;
+        case 1: /* gone and linked again */
+                if (link(path, "parked") == 0 && unlink(path) == 0)
+                        (void)link("parked", chance(2) ? path : other);
+                (void)unlink("parked");
+                break;
+        case 2:
+                (void)unlink(path);
+                break;
+        case 3:
+                snprintf(parked, sizeof(parked), "moved%llu", (unsigned long long)chance(6));
+                (void)rename(from, parked);
+                break;
+        case 4:
+                snprintf(parked, sizeof(parked), "moved%llu", (unsigned long long)chance(6));
+                (void)rename(parked, to);
+                break;
+        default:
+                (void)renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_EXCHANGE);
+        }
+}
+
 static void step(void) {
         const char *path = any_path(), *other = any_path();
 
         make_parents(path);
         make_parents(other);
-        switch (chance(14)) {
+        if (links_only && chance(10) > 0) {
+                if (chance(3) == 0)
+                        (void)link(path, other);
+                else
+                        change_links(path, other);
+                return;
+        }
+        switch (chance(16)) {
+        case 14:
+        case 15:
+                change_links(path, other);
+                break;
         case 0:
         case 1:
         case 2:
@@ -219,8 +264,10 @@ static void step(void) {
 }
 
 int main(int argc, char **argv) {
-        if (argc != 4 || (mkdir(argv[3], 0755) < 0 && errno != EEXIST) || chdir(argv[3]) < 0) {
-                fprintf(stderr, "usage: tree-change SEED STEPS DIR\n");
+        links_only = argc == 5 && strcmp(argv[4], "links") == 0;
+        if ((argc != 4 && !links_only) || (mkdir(argv[3], 0755) < 0 && errno != EEXIST) ||
+            chdir(argv[3]) < 0) {
+                fprintf(stderr, "usage: tree-change SEED STEPS DIR [links]\n");
                 return 2;
         }
         state = strtoull(argv[1], NULL, 10) * 2654435761U + 88172645463325252U;

@@ -35,8 +35,6 @@ static bool is_shadow_of_acl(const char *name) {
 static int attribute_add(const char *name, const void *value, size_t size, struct attributes *ret) {
         struct attribute *item;
 
-        if (strchr(name, '='))
-                return -EILSEQ; /* pax ends the name there */
         if (ARRAY_RESERVE(&ret->items, ret->count, &ret->capacity) < 0)
                 return -ENOMEM;
         item = &ret->items[ret->count++];
@@ -80,6 +78,11 @@ static int by_name(const void *a, const void *b) {
         return strcmp(((const struct attribute *)a)->name, ((const struct attribute *)b)->name);
 }
 
+void attributes_sort(struct attributes *attributes) {
+        if (attributes->count > 1)
+                qsort(attributes->items, attributes->count, sizeof(*attributes->items), by_name);
+}
+
 int attributes_read(int fd, struct attributes *ret) {
         char magic[40];
         ssize_t size = flistxattr(fd, NULL, 0);
@@ -94,8 +97,7 @@ int attributes_read(int fd, struct attributes *ret) {
         } else {
                 return size == 0 || errno == ENOTSUP ? 0 : -errno;
         }
-        if (ret->count > 1)
-                qsort(ret->items, ret->count, sizeof(*ret->items), by_name);
+        attributes_sort(ret);
         return r;
 }
 
@@ -169,6 +171,25 @@ static void clear_inherited(int fd, const struct attributes *attributes) {
                 (void)fremovexattr(fd, ACCESS_ACL);
         if (!has_attribute(attributes, DEFAULT_ACL))
                 (void)fremovexattr(fd, DEFAULT_ACL);
+}
+
+/* labels and keys that the system gave are not the backup's to take */
+static bool is_users(const char *name) {
+        return strncmp(name, "user.", 5) == 0 || strncmp(name, "system.posix_acl_", 17) == 0 ||
+               (geteuid() == 0 && strncmp(name, "trusted.", 8) == 0 && !is_shadow_of_acl(name));
+}
+
+void attributes_drop_others(int fd, const struct attributes *attributes) {
+        _cleanup_free_ char *names = NULL;
+        ssize_t size = flistxattr(fd, NULL, 0);
+
+        if (size > 0)
+                names = malloc(ATTRIBUTE_LIST_MAX);
+        if (names)
+                size = flistxattr(fd, names, ATTRIBUTE_LIST_MAX);
+        for (const char *name = names; name && name < names + size; name += strlen(name) + 1)
+                if (is_users(name) && !has_attribute(attributes, name))
+                        (void)fremovexattr(fd, name);
 }
 
 static int set_owner(int fd, const struct record *record, const struct stat *st,

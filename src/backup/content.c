@@ -115,6 +115,7 @@ static int copy_attribute(const char *name, const void *value, size_t size,
         *item = (struct attribute){ strdup(name), malloc(size + 1), size };
         if (!item->name || !item->value)
                 return -ENOMEM;
+        pax_decode_attribute_name(item->name);
         if (size > 0)
                 memcpy(item->value, value, size);
         return 0;
@@ -132,6 +133,7 @@ static int entry_attributes(struct archive_entry *entry, struct attributes *ret)
                 if (r < 0)
                         return r;
         }
+        attributes_sort(ret);
         return 0;
 }
 

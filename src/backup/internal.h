@@ -79,7 +79,8 @@ int digest_file(int fd, uint8_t ret[DIGEST_SIZE], uint64_t *ret_size);
 
 /* attributes.c: of @fd, which may be an O_PATH one; sorted. What @ret had is released */
 int attributes_read(int fd, struct attributes *ret);
-/* the beginning of the digest of all names and values */
+void attributes_sort(struct attributes *attributes);
+/* the beginning of the digest of all names and values; they must be sorted */
 int attributes_digest(const struct attributes *attributes, uint8_t ret[8]);
 
 /* walk.c: what @path is below @root_fd, opened with @flags of open(2); never above or outside of

@@ -161,22 +161,14 @@ static int feed_range(struct operation *op, int fd, uint64_t offset, uint64_t le
         return 0;
 }
 
-/* the data pieces of a file, with the holes between them */
-static int feed_extents(struct operation *op, int fd, uint64_t size,
-                        const struct byte_range *extents, size_t count, struct feed *feed) {
-        uint64_t at = 0;
+/* the data pieces of a file */
+static int feed_extents(struct operation *op, int fd, const struct byte_range *extents,
+                        size_t count, struct feed *feed) {
         int r = 0;
 
-        for (size_t i = 0; i < count && r >= 0 && feed->file_error == 0; i++) {
-                if (feed->archive)
-                        r = archive_writer_hole(feed->archive, extents[i].offset - at);
-                if (r >= 0)
-                        r = feed_range(op, fd, extents[i].offset, extents[i].length,
-                                       extents[i].offset, feed);
-                at = extents[i].offset + extents[i].length;
-        }
-        if (r >= 0 && feed->archive && feed->file_error == 0)
-                r = archive_writer_hole(feed->archive, size - at);
+        for (size_t i = 0; i < count && r >= 0 && feed->file_error == 0; i++)
+                r = feed_range(op, fd, extents[i].offset, extents[i].length, extents[i].offset,
+                               feed);
         return r;
 }
 
@@ -188,7 +180,7 @@ int member_digest(struct operation *op, int fd, uint64_t size, uint8_t ret[DIGES
         if (r >= 0)
                 r = content_digest_begin(op->digest, size);
         if (r >= 0)
-                r = feed_extents(op, fd, size, op->extents, count, &feed);
+                r = feed_extents(op, fd, op->extents, count, &feed);
         if (r >= 0)
                 r = feed.file_error;
         return r < 0 ? r : content_digest_end(op->digest, ret);
@@ -268,7 +260,7 @@ static int store_large(struct pass *pass, int fd, struct record *record, struct 
         if (r >= 0)
                 r = content_digest_begin(op->digest, record->size);
         if (r >= 0)
-                r = feed_extents(op, fd, record->size, sparse ? member->extents : &whole,
+                r = feed_extents(op, fd, sparse ? member->extents : &whole,
                                  sparse ? member->extents_count : 1, &feed);
         if (r < 0)
                 return r;
@@ -422,10 +414,7 @@ static int remember_link(struct pass *pass, const struct stat *st, const struct 
         return store_kept(pass, link);
 }
 
-static const char *attribute_words(int code) {
-        return code == -EILSEQ ? "an extended attribute has '=' in its name"
-                               : "cannot read its extended attributes";
-}
+static const char attribute_words[] = "cannot read its extended attributes";
 
 static int store_member(struct pass *pass, int fd, const struct stat *st, struct record *record) {
         struct operation *op = pass->op;
@@ -436,7 +425,7 @@ static int store_member(struct pass *pass, int fd, const struct stat *st, struct
         if (!name || r == -ENOMEM)
                 return -ENOMEM;
         if (r < 0)
-                return pass_trouble(pass, record->path, r, attribute_words(r));
+                return pass_trouble(pass, record->path, r, attribute_words);
         if (op->attributes.count > 0) {
                 record->has_attributes = true;
                 member.attributes = &op->attributes;
@@ -539,7 +528,7 @@ int member_store_ranges(struct pass *pass, int fd, const char *path, const struc
                 return r;
         r = attributes_read(fd, &op->attributes);
         if (r < 0)
-                return pass_trouble(pass, path, r, attribute_words(r));
+                return pass_trouble(pass, path, r, attribute_words);
         r = open_archive(op, RANGES_FILE, &op->ranges);
         if (r < 0)
                 return r;

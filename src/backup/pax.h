@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * pax.h - a pax archive in zstd frames, through libarchive, and its members by their offset.
+ * pax.h - a pax archive in zstd frames, and its members by their offset. Written by hand, read
+ * through libarchive.
  */
 #ifndef BACKUP_PAX_H
 #define BACKUP_PAX_H
@@ -39,8 +40,8 @@ int archive_writer_new(int take_fd, unsigned threads, struct archive_writer **re
 /* archive_writer_begin() - *ret_offset is where the member begins in the unpacked stream */
 int archive_writer_begin(struct archive_writer *writer, const struct member *member,
                          uint64_t *ret_offset);
+/* archive_writer_data() - what is not hole, one piece after the other */
 int archive_writer_data(struct archive_writer *writer, const void *data, size_t size);
-int archive_writer_hole(struct archive_writer *writer, uint64_t size);
 int archive_writer_end(struct archive_writer *writer);
 /* mark before a member that may turn out short; rewind instead of ending it, so that no member
  * bears the name of a file that it does not hold whole */
@@ -50,9 +51,14 @@ int archive_writer_finish(struct archive_writer *writer, uint8_t ret_digest[DIGE
                           uint64_t *ret_stored);
 struct archive_writer *archive_writer_free(struct archive_writer *writer);
 
-/* pax-sparse.c: what libarchive cannot write; header, records and map up to the first data */
-bool pax_sparse_is_needed(const struct member *member);
-int pax_sparse_header(const struct member *member, struct text *ret);
+/* pax-header.c: all that comes before the first data of the member is added to @ret; *ret_stored is
+ * how many bytes of data follow. @scratch only lends its memory */
+int pax_header(const struct member *member, struct text *scratch, struct text *ret,
+               uint64_t *ret_stored);
+/* names of attributes in keywords, as GNU tar has them: '%' and '=' are %25 and %3D. The result of
+ * decoding is written over @name */
+void pax_put_attribute_name(struct text *text, const char *name);
+void pax_decode_attribute_name(char *name);
 
 /* path_to_member() - the member that holds "/a/b" is "a/b", that of "/" is "."; "ranges/a/b" for
  * partial files. The caller frees it */

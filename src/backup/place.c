@@ -209,6 +209,8 @@ static int pop_level(struct places *places, struct vss_error *reterr) {
         if (r < 0)
                 r = vss_fail(reterr, r, "the directory above '%s' was moved during the restore",
                              level->path);
+        if (r >= 0 && level->has_record && !level->created)
+                attributes_drop_others(level->fd, &level->attributes);
         if (r >= 0 && level->has_record)
                 r = attributes_apply(level->fd, &level->record, &level->attributes,
                                      level->created && above && above->has_default_acl, reterr);

@@ -136,6 +136,8 @@ void linked_done(struct linked_names *names);
 
 /* ---- attributes.c ---- */
 
+/* what a directory that was there has beyond @attributes */
+void attributes_drop_others(int fd, const struct attributes *attributes);
 /* owner, attributes, mode, times in the order that keeps them, on the descriptor (SEC-65).
  * @links: symbolic links, which are reached by an O_PATH descriptor and have no mode.
  * @clear_acl: remove what the directory's default gave. Words name what could not be set */
