@@ -42,17 +42,22 @@ static int input_next(struct merge *merge, struct input *input) {
         return r < 0 ? r : 0;
 }
 
+static void close_inputs(struct merge *merge) {
+        while (merge->count > 0)
+                manifest_reader_free(merge->inputs[--merge->count].reader);
+}
+
+/* those of one component: there may be more file sets than descriptors */
 static int open_inputs(struct merge *merge) {
         struct operation *op = merge->op;
 
-        merge->inputs = calloc(op->runs_count + 1, sizeof(*merge->inputs));
-        if (!merge->inputs)
-                return -ENOMEM;
         for (size_t i = 0; i < op->runs_count; i++) {
                 struct input *input = &merge->inputs[merge->count];
-                int fd = openat(op->fd, op->runs[i].name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-                int r;
+                int fd, r;
 
+                if (op->runs[i].component != merge->component)
+                        continue;
+                fd = openat(op->fd, op->runs[i].name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
                 if (fd < 0)
                         return -errno;
                 r = manifest_reader_new(fd, op->runs[i].name, &input->reader, merge->reterr);
@@ -177,8 +182,7 @@ static const struct record *lowest(const struct merge *merge) {
         for (size_t i = 0; i < merge->count; i++) {
                 const struct record *record = merge->inputs[i].record;
 
-                if (record && record->component == merge->component &&
-                    (!found || path_compare(record->path, found->path) < 0))
+                if (record && (!found || path_compare(record->path, found->path) < 0))
                         found = record;
         }
         return found;
@@ -198,8 +202,7 @@ static struct input *choose(struct merge *merge, const char *path) {
         for (size_t i = 0; i < merge->count; i++) {
                 struct input *input = &merge->inputs[i];
 
-                if (!input->record || input->record->component != merge->component ||
-                    strcmp(input->record->path, path) != 0)
+                if (!input->record || strcmp(input->record->path, path) != 0)
                         continue;
                 if (!best || rank(input) > rank(best) ||
                     (rank(input) == rank(best) && strlen(input->root) > strlen(best->root)))
@@ -237,8 +240,7 @@ static int put_name(struct merge *merge, const char *lent_path) {
         for (size_t i = 0; i < merge->count && r >= 0; i++) {
                 struct input *input = &merge->inputs[i];
 
-                while (r >= 0 && input->record && input->record->component == merge->component &&
-                       strcmp(input->record->path, path) == 0)
+                while (r >= 0 && input->record && strcmp(input->record->path, path) == 0)
                         r = input_next(merge, input);
         }
         return r;
@@ -246,8 +248,10 @@ static int put_name(struct merge *merge, const char *lent_path) {
 
 static int merge_component(struct merge *merge) {
         const struct record *record;
-        int r = base_open(merge);
+        int r = open_inputs(merge);
 
+        if (r >= 0)
+                r = base_open(merge);
         op_info(merge->op)->components[merge->component].entries = 0;
         while (r >= 0 && ((record = lowest(merge)) || merge->item)) {
                 int order = !record        ? -1
@@ -264,6 +268,7 @@ static int merge_component(struct merge *merge) {
                         r = put_name(merge, record->path);
         }
         merge->base = view_close(merge->base);
+        close_inputs(merge);
         return r;
 }
 
@@ -319,14 +324,11 @@ static int write_manifest(struct merge *merge) {
 
 int merge_runs(struct operation *op, struct vss_error *reterr) {
         struct merge merge = { .op = op, .reterr = reterr };
-        int r = open_inputs(&merge);
+        int r;
 
-        if (r >= 0)
-                r = write_manifest(&merge);
+        merge.inputs = calloc(op->runs_count + 1, sizeof(*merge.inputs));
+        r = merge.inputs ? write_manifest(&merge) : -ENOMEM;
         manifest_writer_free(merge.manifest);
-        view_close(merge.base);
-        for (size_t i = 0; i < op->runs_count && merge.inputs; i++)
-                manifest_reader_free(merge.inputs[i].reader);
         free(merge.inputs);
         for (size_t i = 0; i < op->runs_count && r >= 0; i++)
                 if (unlinkat(op->fd, op->runs[i].name, 0) < 0)

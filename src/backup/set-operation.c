@@ -246,7 +246,7 @@ static int open_run(struct operation *op, const struct source *source,
         if (ARRAY_RESERVE(&op->runs, op->runs_count, &op->runs_capacity) < 0)
                 return -ENOMEM;
         run = &op->runs[op->runs_count];
-        *run = (struct run){ .root = strdup(source->path) };
+        *run = (struct run){ .component = source->component, .root = strdup(source->path) };
         if (asprintf(&run->name, "run-%zu", op->runs_count) < 0)
                 run->name = NULL;
         op->runs_count++;

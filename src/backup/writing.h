@@ -21,6 +21,7 @@ struct set_writer {
 
 /* struct run - what one source recorded, sorted, in a file of its own until op_end() merges */
 struct run {
+        uint32_t component;
         char *name; /* file in the operation's folder */
         char *root; /* the source's path */
 };
