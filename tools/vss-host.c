@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -131,6 +132,16 @@ static int run(enum kind kind, const char *path) {
         return EXIT_SUCCESS;
 }
 
+/* raise_descriptors() - a writer of a thousand databases has three for each */
+static void raise_descriptors(void) {
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+                return;
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int main(int argc, char *argv[]) {
         static const struct option options[] = {
                 { "provider", required_argument, NULL, 'p' },
@@ -167,5 +178,6 @@ int main(int argc, char *argv[]) {
                 fputs(usage, stderr);
                 return 2;
         }
+        raise_descriptors();
         return run(kind, path);
 }

@@ -166,6 +166,7 @@ static int run(const struct arguments *arguments) {
         int r, status = EXIT_SUCCESS;
 
         (void)umask(077);
+        process_raise_descriptors(); /* three and more for each writer */
         r = server_new(&arguments->server, &server, &error);
         if (r >= 0 && arguments->check)
                 status = check(server);

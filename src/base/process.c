@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -15,6 +16,26 @@
 #include "base/cleanup.h"
 
 enum { CHILD_FD = 3, STATUS_FD = 4 };
+
+enum { CUSTOMARY_DESCRIPTORS = 1024 };
+
+void process_raise_descriptors(void) {
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+                return;
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static void lower_descriptors(void) {
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur <= CUSTOMARY_DESCRIPTORS)
+                return;
+        limit.rlim_cur = CUSTOMARY_DESCRIPTORS;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
 
 static void reset_signals(void) {
         sigset_t none;
@@ -51,6 +72,7 @@ child(const char *path, char *const argv[], int fd, int status, unsigned flags, 
         if (r >= 0) {
                 status = STATUS_FD;
                 reset_signals();
+                lower_descriptors();
                 if (flags & PROCESS_NEW_SESSION)
                         (void)setsid();
                 if (flags & PROCESS_DIE_WITH_PARENT) {

@@ -27,6 +27,10 @@ enum {
  * size limit (RLIMIT_FSIZE) is an error of the write, not a death */
 void process_settle(void);
 
+/* process_raise_descriptors() - as many as the hard limit allows. What is spawned gets the
+ * customary 1024 at most: programs that use select(2) break with more */
+void process_raise_descriptors(void);
+
 /*
  * process_spawn() - run @path with @argv; @fd (or -1) becomes descriptor 3 of the program, every
  * other above 2 is closed. Signals are default and unblocked. The caller keeps its own @fd.

@@ -35,6 +35,7 @@
 
 enum {
         VSS_DOCUMENT_SIZE_MAX = 256 * 1024 * 1024, /* a sealed document, in bytes */
+        VSS_DOCUMENTS_MAX = 16, /* in one message: a system bus lets no more descriptors pass */
         VSS_UNDO_SIZE_MAX = 64 * 1024, /* an undo token */
         VSS_HOST_FD = 3 /* where a started program finds its socket */
 };

@@ -25,6 +25,8 @@ static void session_object_free(struct session_object *object) {
         if (*p)
                 *p = object->next;
         sd_bus_track_unref(object->track);
+        documents_close(&object->given);
+        free(object->given.items);
         free(object->operations);
         free(object->owner);
         free(object);
@@ -176,6 +178,7 @@ static const sd_bus_vtable session_vtable[] = {
         METHOD("StartSnapshotSet", "", "s", method_start_snapshot_set),
         METHOD("IsVolumeSupported", "ays", "ba{sv}", method_is_volume_supported),
         METHOD("AddToSnapshotSet", "aysaay", "s", method_add_to_snapshot_set),
+        METHOD("GiveDocuments", "a(sh)", "", method_give_documents),
         METHOD("PrepareForBackup", "a(sh)", "o", method_prepare_for_backup),
         METHOD("DoSnapshotSet", "", "o", method_do_snapshot_set),
         METHOD("GetWriterComponents", "", "a(sh)", method_get_writer_components),

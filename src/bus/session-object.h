@@ -12,6 +12,12 @@
 
 #define SESSION_PATH_SIZE 64
 
+/* what came as a(sh) */
+struct documents {
+        struct component_document *items;
+        size_t count, capacity;
+};
+
 struct session_object {
         struct server *server;
         struct session *session;
@@ -20,6 +26,7 @@ struct session_object {
         sd_bus_track *track;
         struct operation **operations; /* lent by the session, all that it ever had */
         size_t n_operations, operations_capacity;
+        struct documents given; /* by GiveDocuments, for the next call that takes documents */
         struct session_object *next;
 };
 
@@ -35,6 +42,12 @@ struct session_object *session_object_find(struct server *server, const char *pa
 /* is_owner() - did the owner of @object send the message that is being handled? */
 bool session_object_is_owner(const struct session_object *object, sd_bus *bus);
 
+/* documents_take() - those that were given before, and those of @m; on failure, too, the caller
+ * closes what is in @ret. documents_close() leaves the list itself to be freed */
+int documents_take(struct session_object *object, sd_bus_message *m, struct documents *ret,
+                   struct vss_error *reterr);
+void documents_close(struct documents *list);
+
 /* Members that are not in session-object.c; userdata is the object */
 int method_abort_backup(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
 int method_add_to_snapshot_set(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
@@ -49,6 +62,7 @@ int method_get_writer_metadata(sd_bus_message *m, void *userdata, sd_bus_error *
 int method_get_writer_status(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
 int method_is_volume_supported(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
 int method_post_restore(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
+int method_give_documents(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
 int method_pre_restore(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
 int method_prepare_for_backup(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
 int method_query(sd_bus_message *m, void *userdata, sd_bus_error *reterr);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * session-writers.c - the members of org.vss1.Session that start an operation, and those that tell
- * what became of the writers. Documents are checked here and never read (SEC-35).
+ * what became of the writers.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -77,52 +77,6 @@ int method_gather_writer_metadata(sd_bus_message *m, void *userdata, sd_bus_erro
         return reply_operation(o, m, operation, r, &error, reterr);
 }
 
-/* a(sh): what comes from outside is checked here, and never read (SEC-35) */
-struct documents {
-        struct component_document *items;
-        size_t count, capacity;
-};
-
-static int read_document(sd_bus_message *m, struct documents *list, struct vss_error *reterr) {
-        struct component_document document = { .document = -1 };
-        uint64_t size;
-        int fd, r = ARRAY_RESERVE(&list->items, list->count, &list->capacity);
-
-        if (r >= 0)
-                r = wire_read_id(m, &document.instance_id);
-        if (r >= 0)
-                r = sd_bus_message_read_basic(m, 'h', &fd);
-        if (r < 0)
-                return r;
-        r = memfd_check(fd, VSS_DOCUMENT_SIZE_MAX, &size);
-        if (r < 0)
-                return vss_fail(reterr, r == -EFBIG ? VSS_E_INVALID_XML_DOCUMENT : E_INVALIDARG,
-                                r == -EFBIG ? "a document is larger than 256 MiB"
-                                            : "a document must be a sealed memory file");
-        document.document = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-        if (document.document < 0)
-                return -errno;
-        list->items[list->count++] = document;
-        return 0;
-}
-
-static int read_documents(sd_bus_message *m, struct documents *list, struct vss_error *reterr) {
-        int r = sd_bus_message_enter_container(m, 'a', "(sh)");
-
-        while (r >= 0 && (r = sd_bus_message_enter_container(m, 'r', "sh")) > 0) {
-                r = read_document(m, list, reterr);
-                if (r >= 0)
-                        r = sd_bus_message_exit_container(m);
-        }
-        return r < 0 ? r : sd_bus_message_exit_container(m);
-}
-
-static void close_documents(struct documents *list) {
-        for (size_t i = 0; i < list->count; i++)
-                close(list->items[i].document);
-        list->count = 0;
-}
-
 typedef int (*with_documents_t)(struct session *session, const struct component_document *documents,
                                 size_t n_documents, struct operation **ret,
                                 struct vss_error *reterr);
@@ -131,14 +85,14 @@ static int call_with_documents(sd_bus_message *m, struct session_object *o, with
                                sd_bus_error *reterr) {
         _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
         struct operation *operation = NULL;
-        struct documents list = { 0 };
-        int r = read_documents(m, &list, &error);
+        struct documents list;
+        int r = documents_take(o, m, &list, &error);
 
         if (r < 0)
-                close_documents(&list);
+                documents_close(&list);
         else
                 r = call(o->session, list.items, list.count, &operation, &error);
-        free(list.items);
+        free(list.items); /* the descriptors are the session's now */
         return reply_operation(o, m, operation, r, &error, reterr);
 }
 
@@ -160,13 +114,13 @@ int method_prepare_for_backup(sd_bus_message *m, void *userdata, sd_bus_error *r
         struct prepare_options options = { .snapshot_follows = true };
         struct session_object *o = userdata;
         struct operation *operation = NULL;
-        struct documents list = { 0 };
-        int r = read_documents(m, &list, &error);
+        struct documents list;
+        int r = documents_take(o, m, &list, &error);
 
         if (r >= 0)
                 r = wire_read(m, &prepare_options_table, &options);
         if (r < 0)
-                close_documents(&list);
+                documents_close(&list);
         else
                 r = session_prepare_for_backup(o->session, list.items, list.count,
                                                options.snapshot_follows, &operation, &error);
@@ -197,7 +151,20 @@ int method_post_restore(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
 
 /* ---- what became of the writers ---- */
 
-typedef int (*append_writer_t)(sd_bus_message *reply, const struct session_writer *writer);
+/* has: is there a document to send? NULL: everything is told of everybody, without documents */
+struct telling {
+        const char *contents;
+        bool (*has)(const struct session_writer *writer);
+        int (*append)(sd_bus_message *reply, const struct session_writer *writer);
+};
+
+static bool has_metadata(const struct session_writer *w) {
+        return w->metadata >= 0;
+}
+
+static bool has_components(const struct session_writer *w) {
+        return w->components >= 0;
+}
 
 static int append_metadata(sd_bus_message *reply, const struct session_writer *w) {
         struct wire_identity identity = {
@@ -212,11 +179,8 @@ static int append_metadata(sd_bus_message *reply, const struct session_writer *w
                 .version_major = w->identity.version_major,
                 .version_minor = w->identity.version_minor,
         };
-        int r;
+        int r = sd_bus_message_open_container(reply, 'r', "a{sv}h");
 
-        if (w->metadata < 0)
-                return 0;
-        r = sd_bus_message_open_container(reply, 'r', "a{sv}h");
         if (r >= 0)
                 r = wire_append(reply, &wire_identity, &identity);
         if (r >= 0)
@@ -225,11 +189,8 @@ static int append_metadata(sd_bus_message *reply, const struct session_writer *w
 }
 
 static int append_components(sd_bus_message *reply, const struct session_writer *w) {
-        int r;
+        int r = sd_bus_message_open_container(reply, 'r', "sh");
 
-        if (w->components < 0)
-                return 0;
-        r = sd_bus_message_open_container(reply, 'r', "sh");
         if (r >= 0)
                 r = wire_append_id(reply, &w->identity.instance_id);
         if (r >= 0)
@@ -252,38 +213,70 @@ static int append_status(sd_bus_message *reply, const struct session_writer *w) 
         return words ? wire_append(reply, &wire_status, &status) : -ENOMEM;
 }
 
-static int reply_writers(sd_bus_message *m, struct session_object *o, const char *contents,
-                         append_writer_t append, sd_bus_error *reterr) {
+struct page {
+        uint32_t first; /* this many were told before */
+};
+
+static const struct wire_field page_fields[] = {
+        { .key = "first", .type = WIRE_U32, .offset = offsetof(struct page, first) },
+        { 0 },
+};
+static const struct wire_table page_table = { sizeof(struct page), page_fields };
+
+/* append_page() - of those with documents no more than one message may carry */
+static int append_page(struct session_object *o, sd_bus_message *reply,
+                       const struct telling *telling, size_t n, uint32_t first) {
+        struct session_writer writer;
+        size_t told = 0;
+        int r = sd_bus_message_open_container(reply, 'a', telling->contents);
+
+        for (size_t i = 0; r >= 0 && i < n && told < VSS_DOCUMENTS_MAX; i++) {
+                r = session_get_writer(o->session, i, &writer);
+                if (r < 0 || (telling->has && !telling->has(&writer)))
+                        continue;
+                if (first > 0) {
+                        first--;
+                        continue;
+                }
+                r = telling->append(reply, &writer);
+                told += telling->has != NULL;
+        }
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int reply_writers(sd_bus_message *m, struct session_object *o, const struct telling *telling,
+                         sd_bus_error *reterr) {
         _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
         _cleanup_message_ sd_bus_message *reply = NULL;
-        struct session_writer writer;
+        struct page page = { 0 };
         size_t n = 0;
-        int r = session_count_writers(o->session, &n, &error);
+        int r = wire_read(m, &page_table, &page);
 
+        if (r >= 0)
+                r = session_count_writers(o->session, &n, &error);
         if (r >= 0)
                 r = sd_bus_message_new_method_return(m, &reply);
         if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', contents);
-        for (size_t i = 0; r >= 0 && i < n; i++) {
-                r = session_get_writer(o->session, i, &writer);
-                if (r >= 0)
-                        r = append(reply, &writer);
-        }
-        if (r >= 0)
-                r = sd_bus_message_close_container(reply);
+                r = append_page(o, reply, telling, n, page.first);
         if (r < 0)
                 return wire_set_error(reterr, r, &error);
         return sd_bus_send(NULL, reply, NULL);
 }
 
 int method_get_writer_metadata(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
-        return reply_writers(m, userdata, "(a{sv}h)", append_metadata, reterr);
+        static const struct telling telling = { "(a{sv}h)", has_metadata, append_metadata };
+
+        return reply_writers(m, userdata, &telling, reterr);
 }
 
 int method_get_writer_components(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
-        return reply_writers(m, userdata, "(sh)", append_components, reterr);
+        static const struct telling telling = { "(sh)", has_components, append_components };
+
+        return reply_writers(m, userdata, &telling, reterr);
 }
 
 int method_get_writer_status(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
-        return reply_writers(m, userdata, "a{sv}", append_status, reterr);
+        static const struct telling telling = { "a{sv}", NULL, append_status };
+
+        return reply_writers(m, userdata, &telling, reterr);
 }

@@ -134,6 +134,46 @@ int bc_malformed(const char *member, int r, struct vss_error *reterr) {
                         "vssd's answer to %s is malformed; is it of another version?", member);
 }
 
+static int take_page(struct vss_backup_components *bc, sd_bus_message *page, const char *contents,
+                     bc_take_t take_one, void *userdata, uint32_t *count,
+                     struct vss_error *reterr) {
+        char array[16];
+        int r;
+
+        (void)snprintf(array, sizeof(array), "(%s)", contents);
+        r = sd_bus_message_enter_container(page, 'a', array);
+        while (r >= 0 && (r = sd_bus_message_enter_container(page, 'r', contents)) > 0) {
+                r = take_one(bc, page, userdata, reterr);
+                if (r >= 0)
+                        r = sd_bus_message_exit_container(page);
+                ++*count;
+        }
+        return r;
+}
+
+int bc_each_document(struct vss_backup_components *bc, const char *member, const char *contents,
+                     bc_take_t take_one, void *userdata, struct vss_error *reterr) {
+        uint32_t first = 0, count;
+
+        do {
+                _cleanup_message_ sd_bus_message *m = NULL, *page = NULL;
+                int r = bc_new_call(bc, member, &m, reterr);
+
+                if (r < 0)
+                        return r;
+                r = sd_bus_message_append(m, "a{sv}", 1, "first", "u", first);
+                r = bc_send_complete(bc, m, r, &page, reterr);
+                if (r < 0)
+                        return r;
+                count = 0;
+                r = take_page(bc, page, contents, take_one, userdata, &count, reterr);
+                if (r < 0)
+                        return bc_malformed(member, r, reterr);
+                first += count;
+        } while (count == VSS_DOCUMENTS_MAX);
+        return 0;
+}
+
 /* ---- waiting ---- */
 
 int bc_process(struct vss_backup_components *bc, struct vss_error *reterr) {

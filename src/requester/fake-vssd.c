@@ -253,9 +253,12 @@ static int answer(struct fake *fake, sd_bus_message *m, const char *member) {
                         m, "o", VSS_SESSION_PREFIX "0102030405060708090a0b0c0d0e0f10");
         if (!strcmp(member, "GatherWriterMetadata"))
                 note_filter(fake, m);
-        if (!strcmp(member, "PrepareForBackup") || !strcmp(member, "BackupComplete") ||
-            !strcmp(member, "PreRestore") || !strcmp(member, "PostRestore"))
+        if (!strcmp(member, "GiveDocuments") || !strcmp(member, "PrepareForBackup") ||
+            !strcmp(member, "BackupComplete") || !strcmp(member, "PreRestore") ||
+            !strcmp(member, "PostRestore"))
                 take_documents(fake, m);
+        if (!strcmp(member, "GiveDocuments"))
+                return sd_bus_reply_method_return(m, "");
         if (!strcmp(sd_bus_message_get_signature(m, true), "a(sh)a{sv}") ||
             !strcmp(member, "DoSnapshotSet") || !strcmp(member, "GatherWriterMetadata"))
                 return answer_operation(fake, m, member);

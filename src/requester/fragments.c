@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "base/array.h"
 #include "base/memfd.h"
 
 static bool is_restore(const struct vss_backup_components *bc) {
@@ -101,42 +102,65 @@ static int append_fragment(struct vss_backup_components *bc, sd_bus_message *m,
                      : 0;
 }
 
-static int append_fragments(struct vss_backup_components *bc, sd_bus_message *m,
-                            struct vss_error *reterr) {
+struct recipients {
+        const struct gathered **items;
+        size_t count, capacity;
+};
+
+/* choose_recipients() - not selected: everybody takes part, nobody has components (B-30, B-59) */
+static int choose_recipients(struct vss_backup_components *bc, struct recipients *ret,
+                             struct vss_error *reterr) {
         struct vss_writer_components *part;
         struct bcd_state state;
-        int r = sd_bus_message_open_container(m, 'a', "(sh)");
 
         bcd_get_state(bc->bcd, &state);
-        /* not selected: everybody takes part, nobody has components (B-30, B-59) */
-        for (size_t i = 0; r >= 0 && state.select_components && (part = bcd_get_writer(bc->bcd, i));
-             i++) {
+        for (size_t i = 0; state.select_components && (part = bcd_get_writer(bc->bcd, i)); i++) {
                 struct gathered *writer;
+                int r;
 
                 if (is_restore(bc) && !has_selected(part)) /* */
                         continue;
                 r = choose_living(bc, part, &writer, reterr);
-                if (r >= 0)
-                        r = append_fragment(bc, m, writer, reterr);
                 if (r < 0)
                         return r;
+                if (ARRAY_RESERVE(&ret->items, ret->count, &ret->capacity) < 0)
+                        return vss_fail(reterr, -ENOMEM, "no memory for the list of writers");
+                ret->items[ret->count++] = writer;
         }
-        if (r >= 0)
-                r = sd_bus_message_close_container(m);
-        return r < 0 ? vss_fail(reterr, r, "cannot write a message") : 0;
+        return 0;
 }
 
-int bc_start_with_fragments(struct vss_backup_components *bc, enum operation_kind kind,
-                            const char *member, struct vss_async **ret, struct vss_error *reterr) {
-        _cleanup_message_ sd_bus_message *m = NULL, *reply = NULL;
+static int send_fragments(struct vss_backup_components *bc, const char *member,
+                          const struct gathered *const *writers, size_t count, sd_bus_message **ret,
+                          struct vss_error *reterr) {
+        _cleanup_message_ sd_bus_message *m = NULL;
         int r = bc_new_call(bc, member, &m, reterr);
 
         if (r < 0)
                 return r;
-        r = append_fragments(bc, m, reterr);
-        if (r < 0)
-                return r;
-        r = bc_send(bc, m, 0, &reply, reterr);
+        if (sd_bus_message_open_container(m, 'a', "(sh)") < 0)
+                return vss_fail(reterr, -ENOMEM, "cannot write a message");
+        for (size_t i = 0; i < count; i++) {
+                r = append_fragment(bc, m, writers[i], reterr);
+                if (r < 0)
+                        return r;
+        }
+        return bc_send(bc, m, sd_bus_message_close_container(m), ret, reterr);
+}
+
+int bc_start_with_fragments(struct vss_backup_components *bc, enum operation_kind kind,
+                            const char *member, struct vss_async **ret, struct vss_error *reterr) {
+        _cleanup_message_ sd_bus_message *reply = NULL;
+        struct recipients to = { 0 };
+        size_t sent = 0;
+        int r = choose_recipients(bc, &to, reterr);
+
+        for (; r >= 0 && to.count - sent > VSS_DOCUMENTS_MAX; sent += VSS_DOCUMENTS_MAX)
+                r = send_fragments(bc, "GiveDocuments", to.items + sent, VSS_DOCUMENTS_MAX, NULL,
+                                   reterr);
+        if (r >= 0)
+                r = send_fragments(bc, member, to.items + sent, to.count - sent, &reply, reterr);
+        free(to.items);
         return r < 0 ? r : bc_begin(bc, kind, reply, ret, reterr);
 }
 
@@ -154,10 +178,15 @@ static int merge(struct vss_backup_components *bc, struct gathered *writer, int 
                          writer->metadata, reterr);
 }
 
+struct taking {
+        enum component_event event;
+        uint32_t spoiled_state;
+};
+
 /* A writer that lies fails alone: its words are refused and its components cannot succeed. */
-static int take_fragment(struct vss_backup_components *bc, sd_bus_message *m,
-                         enum component_event event, uint32_t spoiled_state,
+static int take_fragment(struct vss_backup_components *bc, sd_bus_message *m, void *userdata,
                          struct vss_error *warnings) {
+        const struct taking *taking = userdata;
         _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
         struct gathered *writer;
         struct vss_id instance;
@@ -170,11 +199,11 @@ static int take_fragment(struct vss_backup_components *bc, sd_bus_message *m,
         writer = bc_find_writer(bc, &instance);
         if (!writer || vss_id_is_null(&writer->stored_instance))
                 return 0; /* of nobody whom we gave anything */
-        r = merge(bc, writer, fd, event, &error);
+        r = merge(bc, writer, fd, taking->event, &error);
         if (r < 0) {
                 vss_wrap(&error, r, "what writer '%s' made of its components is refused",
                          writer->identity.name);
-                bc_spoil(writer, spoiled_state, vss_error_message(&error));
+                bc_spoil(writer, taking->spoiled_state, vss_error_message(&error));
                 vss_error_clear(warnings);
                 vss_error_move(warnings, &error);
         }
@@ -183,16 +212,7 @@ static int take_fragment(struct vss_backup_components *bc, sd_bus_message *m,
 
 int bc_take_fragments(struct vss_backup_components *bc, enum component_event event,
                       uint32_t spoiled_state, struct vss_error *reterr) {
-        _cleanup_message_ sd_bus_message *reply = NULL;
-        int r = bc_call(bc, "GetWriterComponents", &reply, reterr, "");
+        struct taking taking = { event, spoiled_state };
 
-        if (r < 0)
-                return r;
-        r = sd_bus_message_enter_container(reply, 'a', "(sh)");
-        while (r >= 0 && (r = sd_bus_message_enter_container(reply, 'r', "sh")) > 0) {
-                r = take_fragment(bc, reply, event, spoiled_state, reterr);
-                if (r >= 0)
-                        r = sd_bus_message_exit_container(reply);
-        }
-        return r < 0 ? bc_malformed("GetWriterComponents", r, reterr) : 0;
+        return bc_each_document(bc, "GetWriterComponents", "sh", take_fragment, &taking, reterr);
 }

@@ -122,6 +122,14 @@ int bc_send_complete(struct vss_backup_components *bc, sd_bus_message *m, int bu
 int bc_call(struct vss_backup_components *bc, const char *member, sd_bus_message **ret,
             struct vss_error *reterr, const char *types, ...);
 
+/* bc_each_document() - what @member, GetWriterMetadata or GetWriterComponents, tells of each
+ * writer:
+ * @take_one reads one struct of @contents. It says in @warnings what it leaves out. */
+typedef int (*bc_take_t)(struct vss_backup_components *bc, sd_bus_message *m, void *userdata,
+                         struct vss_error *warnings);
+int bc_each_document(struct vss_backup_components *bc, const char *member, const char *contents,
+                     bc_take_t take_one, void *userdata, struct vss_error *reterr);
+
 /* bc_malformed() - words for an answer that does not fit the protocol */
 int bc_malformed(const char *member, int r, struct vss_error *reterr);
 

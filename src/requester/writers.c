@@ -199,7 +199,7 @@ static int load_metadata(struct gathered *writer, int fd, struct vss_error *rete
 }
 
 /* A writer that cannot be used is left out, as one that failed Identify (B-82), and said. */
-static int take_writer(struct vss_backup_components *bc, sd_bus_message *m,
+static int take_writer(struct vss_backup_components *bc, sd_bus_message *m, void *userdata,
                        struct vss_error *warnings) {
         _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
         struct gathered writer = { 0 };
@@ -232,21 +232,11 @@ static int take_writer(struct vss_backup_components *bc, sd_bus_message *m,
 }
 
 int bc_take_metadata(struct vss_backup_components *bc, struct vss_error *reterr) {
-        _cleanup_message_ sd_bus_message *reply = NULL;
-        int r = bc_call(bc, "GetWriterMetadata", &reply, reterr, "");
+        int r = bc_each_document(bc, "GetWriterMetadata", "a{sv}h", take_writer, NULL, reterr);
 
-        if (r < 0)
-                return r;
-        r = sd_bus_message_enter_container(reply, 'a', "(a{sv}h)");
-        while (r >= 0 && (r = sd_bus_message_enter_container(reply, 'r', "a{sv}h")) > 0) {
-                r = take_writer(bc, reply, reterr);
-                if (r >= 0)
-                        r = sd_bus_message_exit_container(reply);
-        }
-        if (r < 0)
-                return bc_malformed("GetWriterMetadata", r, reterr);
-        bc->metadata_ready = true;
-        return 0;
+        if (r >= 0)
+                bc->metadata_ready = true;
+        return r;
 }
 
 struct gathered *bc_find_writer(struct vss_backup_components *bc, const struct vss_id *instance) {

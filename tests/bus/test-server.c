@@ -159,6 +159,28 @@ static int document_of(const char *text) {
 
 #define SESSION session, VSS_SESSION_INTERFACE
 
+/* ask_from() - a page of documents; the answer of one page is what a message can carry at most */
+static sd_bus_message *ask_from(const char *member, uint32_t first) {
+        sd_bus_error e = SD_BUS_ERROR_NULL;
+        sd_bus_message *m = NULL;
+
+        CHECK(sd_bus_message_new_method_call(client, &m, NULL, session, VSS_SESSION_INTERFACE,
+                                             member) >= 0);
+        CHECK(sd_bus_message_append(m, "a{sv}", 1, "first", "u", first) >= 0);
+        return send_and_wait(m, &e);
+}
+
+/* Documents that come ahead count with those of the call, once; nobody can pile them up */
+static void give_ahead(const char *instance, int document) {
+        call_fails("E_INVALIDARG", "sealed", SESSION, "GiveDocuments", "a(sh)", 1, instance, 0);
+        sd_bus_message_unref(call(SESSION, "GiveDocuments", "a(sh)", 1, instance, document));
+        call_fails("E_INVALIDARG", "more documents", SESSION, "GiveDocuments", "a(sh)", 1, instance,
+                   document);
+        call_fails("E_INVALIDARG", "named twice", SESSION, "PrepareForBackup", "a(sh)", 1, instance,
+                   document);
+        sd_bus_message_unref(call(SESSION, "GiveDocuments", "a(sh)", 1, instance, document));
+}
+
 /* B-22, S-12: a set with writers may be empty */
 static void test_backup(void) {
         char *instance = register_writer("/test/writer"), *set;
@@ -176,16 +198,19 @@ static void test_backup(void) {
         CHECK_INT(finish(take_text(call(SESSION, "GatherWriterMetadata", "asasas", 0, 0, 0), "o")),
                   VSS_S_ASYNC_FINISHED);
         CHECK_INT(take_count(ask("GetWriterMetadata"), "(a{sv}h)"), 1);
+        CHECK_INT(take_count(ask_from("GetWriterMetadata", 0), "(a{sv}h)"), 1);
+        CHECK_INT(take_count(ask_from("GetWriterMetadata", 1), "(a{sv}h)"), 0);
         set = take_text(ask("StartSnapshotSet"), "s");
         CHECK_INT(strlen(set), 36);
         CHECK_INT(slot_taken, 1);
         call_fails("E_INVALIDARG", "sealed", SESSION, "PrepareForBackup", "a(sh)", 1, instance, 0);
-        CHECK_INT(finish(take_text(
-                          call(SESSION, "PrepareForBackup", "a(sh)", 1, instance, document), "o")),
+        give_ahead(instance, document);
+        CHECK_INT(finish(take_text(call(SESSION, "PrepareForBackup", "a(sh)", 0), "o")),
                   VSS_S_ASYNC_FINISHED);
         CHECK_INT(finish(take_text(ask("DoSnapshotSet"), "o")), VSS_S_ASYNC_FINISHED);
         CHECK_INT(take_count(ask("GetWriterStatus"), "a{sv}"), 1);
         CHECK_INT(take_count(ask("GetWriterComponents"), "(sh)"), 1);
+        CHECK_INT(take_count(ask_from("GetWriterComponents", 1), "(sh)"), 0);
         reply = ask("GetSetTiming");
         CHECK(sd_bus_message_read(reply, "tt", &freeze, &hold) > 0);
         CHECK(freeze > 0 && hold < 10000); /* nothing was held */

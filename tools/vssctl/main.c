@@ -195,6 +195,7 @@ int main(int argc, char *argv[]) {
 
         process_settle();
         setlocale(LC_ALL, "");
+        process_raise_descriptors(); /* a backup holds one for each file set of a component */
         if (argc >= 2 && argv[1][0] != '-') {
                 for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
                         if (strcmp(argv[1], verbs[i]->name) == 0) {

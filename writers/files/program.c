@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -112,11 +113,22 @@ static void reset_signals(void) {
         (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* vss-host has raised the limit, and programs that use select(2) break with more than 1024 */
+static void lower_descriptors(void) {
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur <= 1024)
+                return;
+        limit.rlim_cur = 1024;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static void __attribute__((noreturn)) be_program(const struct job *job, pid_t keeper) {
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (getppid() != keeper)
                 _exit(127);
         (void)setpgid(0, 0);
+        lower_descriptors();
         (void)dup2(FIRST + SLOT_OUTPUT, 1);
         (void)dup2(FIRST + SLOT_OUTPUT, 2);
         if (job->script)
