@@ -118,6 +118,8 @@ static int conclude_success(struct vss_backup_components *bc, enum operation_kin
                 return bc_take_fragments(bc, COMPONENT_EVENT_PREPARE_BACKUP,
                                          VSS_WS_FAILED_AT_PREPARE_BACKUP, words);
         case OPERATION_SNAPSHOT:
+                if (!bc->prepare_called) /* without writers nobody may have been asked (BV-7) */
+                        break;
                 return bc_take_fragments(bc, COMPONENT_EVENT_POST_SNAPSHOT,
                                          VSS_WS_FAILED_AT_POST_SNAPSHOT, words);
         case OPERATION_PRE_RESTORE:
