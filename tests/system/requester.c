@@ -4,9 +4,9 @@
  * that a script can look, and kill, in between.
  *
  * usage: requester CONFIG-DIR [ADDRESS]
- *   context N | gather | writers | start | add VOLUME [PROVIDER-ID] | prepare | snapshot | copies |
- * status | complete | abort | delete | timing | volumes | resolve PATH | below PATH | query |
- * release
+ *   context N | enable-class ID | disable-class ID | disable-instance ID | gather | writers | start
+ * | add VOLUME [PROVIDER-ID] | prepare | snapshot | copies | status | complete | abort | delete |
+ * timing | volumes | resolve PATH | below PATH | query | release
  *
  * Each step answers lines, then "ok", or "failed NAME: words".
  */
@@ -52,13 +52,15 @@ static int print_writers(struct vss_error *e) {
         for (size_t i = 0; r >= 0 && i < n; i++) {
                 struct vss_examine_writer_metadata *metadata;
                 struct vss_writer_identity identity;
+                char class[VSS_ID_TEXT_SIZE], text[VSS_ID_TEXT_SIZE];
                 struct vss_id instance;
 
                 r = vss_backup_components_get_writer_metadata(bc, i, &instance, &metadata, e);
                 if (r < 0)
                         break;
                 vss_examine_writer_metadata_get_identity(metadata, &identity);
-                printf("%s\n", identity.name);
+                printf("%s class %s instance %s\n", identity.name,
+                       vss_id_format(&identity.writer_id, class), vss_id_format(&instance, text));
         }
         return r;
 }
@@ -143,12 +145,26 @@ static int delete_set(struct vss_error *e) {
         return r;
 }
 
+static int filter(const char *verb, const char *text, struct vss_error *e) {
+        struct vss_id id;
+
+        if (vss_id_parse(text, &id) < 0)
+                return vss_fail(e, E_INVALIDARG, "'%s' is no id", text);
+        if (*verb == 'e')
+                return vss_backup_components_enable_writer_classes(bc, &id, 1, e);
+        if (strcmp(verb, "disable-class") == 0)
+                return vss_backup_components_disable_writer_classes(bc, &id, 1, e);
+        return vss_backup_components_disable_writer_instances(bc, &id, 1, e);
+}
+
 static int step(const char *verb, char *rest, struct vss_error *e) {
         struct vss_async *async = NULL;
         int r;
 
         if (strcmp(verb, "context") == 0)
                 return vss_backup_components_set_context(bc, (uint32_t)strtoul(rest, NULL, 0), e);
+        if (strncmp(verb, "enable-", 7) == 0 || strncmp(verb, "disable-", 8) == 0)
+                return filter(verb, rest, e);
         if (strcmp(verb, "gather") == 0)
                 return gather(e);
         if (strcmp(verb, "writers") == 0)
