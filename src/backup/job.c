@@ -141,6 +141,21 @@ static int collect_components(struct job *job) {
         return 0;
 }
 
+/* tell_effective() - I-73: the writer has no such backups and behaves as in a full one */
+static void tell_effective(struct job *job, const struct chosen_writer *writer) {
+        if (vss_effective_backup_type(job->request->type, writer->schema) == job->request->type ||
+            job->fallback)
+                return;
+        selection_note(&job->selection,
+                       job->request->type == VSS_BT_COPY
+                               ? "writer '%s' has no copy backups: for it this is a full one, "
+                                 "which later ones may build on and after which it may truncate "
+                                 "its logs (I-74)"
+                               : "writer '%s' has no backups of this type: its components are "
+                                 "saved in full",
+                       writer->identity.name);
+}
+
 /* divide() - keep what belongs to this operation; say whether the other one is needed */
 static int divide(struct job *job, bool *ret_other) {
         bool by_history = needs_base(job->request->type);
@@ -151,6 +166,8 @@ static int divide(struct job *job, bool *ret_other) {
         for (size_t i = 0; i < job->selection.writer_count; i++) {
                 struct chosen_writer *w = &job->selection.writers[i];
 
+                if (w->participates)
+                        tell_effective(job, w);
                 if (!w->participates || writer_has_bases(job, i) != job->fallback)
                         continue;
                 if (!job->fallback)

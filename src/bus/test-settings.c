@@ -46,7 +46,7 @@ static void test_defaults(void) {
         CHECK_INT(settings_read(&s, "/nonexistent", NULL), 0);
         CHECK_INT(s.warnings.count, 0);
         CHECK_INT(s.hold_limit_us, 0);
-        CHECK_INT(s.idle_us, 180000000); /* CFG-11 */
+        CHECK_INT(s.idle_us, 180000000); /* CFG-11, M-82, B-52 */
         CHECK(s.state_dir && s.runtime_dir);
         settings_done(&s);
 }
@@ -254,7 +254,7 @@ static void test_programs(void) {
         remove_tree(AT_FDCWD, path);
 }
 
-/* ---- SEC-4: user x {0, 1, 2, 3, absent} x groups ---- */
+/* ---- SEC-4, M-8: user x {0, 1, 2, 3, absent} x groups ---- */
 
 static void add_rule(struct settings *s, bool is_group, uint32_t id, unsigned grant) {
         s->access = realloc(s->access, (s->n_access + 1) * sizeof(*s->access));

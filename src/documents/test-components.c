@@ -93,7 +93,7 @@ static void test_requester_items(void) {
         uint32_t type;
 
         c = entry(&t, 0);
-        CHECK(!vss_component_get_backup_succeeded(c)); /* D-67 default */
+        CHECK(!vss_component_get_backup_succeeded(c)); /* D-67 default, B-154 */
         CHECK(!vss_component_get_previous_backup_stamp(c)); /* D-57: none set */
         CHECK_INT(vss_component_get_restore_target(c), VSS_RT_ORIGINAL); /* R-2 default */
         CHECK_INT(vss_component_get_file_restore_status(c), VSS_RS_UNDEFINED);

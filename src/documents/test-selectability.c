@@ -297,7 +297,7 @@ static void test_restore(void) {
         check_set(&c, "ghijklmnopq", true); /* L-19, R-22 */
         FAILS(VSS_E_OBJECT_NOT_FOUND, add_sub(&c, 'g', 'i', e)); /* SV-21 */
         check_set(&c, "ghijklmnopq", true);
-        WORKS(add_sub(&c, 'g', 'h', e)); /* SV-20 */
+        WORKS(add_sub(&c, 'g', 'h', e)); /* SV-20, L-25 */
         check_set(&c, "hij", true);
         FAILS(VSS_E_OBJECT_ALREADY_EXISTS, add_sub(&c, 'g', 'h', e));
         WORKS(add_sub(&c, 'g', 'o', e)); /* SV-22 */
@@ -330,7 +330,7 @@ static void test_restore_explicit(void) {
 }
 
 /* SV-26: without component mode nothing is in the document, and nothing is asked of it */
-static void test_no_components(void) {
+static void test_no_components(void) { /* L-14 */
         struct tree_case c = begin(t1, ELEMENTSOF(t1));
 
         WORKS(bcd_set_backup_state(c.bcd, false, false, VSS_BT_FULL, false, e));

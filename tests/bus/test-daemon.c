@@ -168,6 +168,7 @@ static void test_writer_is_watched(void) {
 
 /* ---- who may (SEC-1); root is in charge of the bus, so this one needs root ---- */
 
+/* M-8: refused before anything is looked at */
 static void test_user_without_rights(void) {
         pid_t pid;
         int status;

@@ -734,7 +734,7 @@ static void test_abort_in_the_window(void) {
 
 /* ---- the slot and limits ---- */
 
-/* BV-9, S-13 */
+/* B-9, BV-9, M-78, S-13 */
 static void test_slot(void) {
         struct world *w = usual_world();
         struct session *first;
@@ -809,7 +809,7 @@ static void test_idle_set(void) {
         end(w);
 }
 
-/* BV-8, S-14, S-16 */
+/* BV-8, M-75, S-14, S-16 */
 static void test_volume_limit(void) {
         struct world *w = world_new(NULL);
         char name[16];
@@ -828,7 +828,7 @@ static void test_volume_limit(void) {
         end(w);
 }
 
-/* S-14: the most copies of one volume */
+/* M-76, S-14: the most copies of one volume */
 static void test_copies_limit(void) {
         struct coordinator_settings settings = { .max_copies_per_volume = 2 };
         struct world *w = world_new(&settings);
@@ -846,7 +846,25 @@ static void test_copies_limit(void) {
         end(w);
 }
 
-/* SEC-24 */
+/* M-77: those that clients see are counted by themselves */
+static void test_client_copies_limit(void) {
+        struct coordinator_settings settings = { .max_client_accessible = 1 };
+        struct world *w = world_new(&settings);
+
+        world_provider(w, "all", VSS_PROV_SYSTEM, VSS_HOLD_OWN);
+        for (unsigned i = 0; i < 3; i++) {
+                world_session(w, i < 2 ? VSS_CTX_CLIENT_ACCESSIBLE : VSS_CTX_NAS_ROLLBACK);
+                CHECK_INT(world_start(w, NULL), 0);
+                CHECK_INT(world_add(w, "/v1", NULL),
+                          i == 1 ? VSS_E_MAXIMUM_NUMBER_OF_SNAPSHOTS_REACHED : 0);
+                if (i != 1)
+                        CHECK_INT(world_do(w), FINISHED);
+                world_release(w);
+        }
+        end(w);
+}
+
+/* M-80, SEC-24 */
 static void test_session_limit(void) {
         struct world *w = world_new(NULL);
         struct session *s[17];
@@ -947,6 +965,7 @@ int main(void) {
         RUN(test_idle_set);
         RUN(test_volume_limit);
         RUN(test_copies_limit);
+        RUN(test_client_copies_limit);
         RUN(test_session_limit);
         RUN(test_limits_cannot_be_raised);
         RUN(test_scale);

@@ -98,6 +98,15 @@ files = $B/good/*
 C
 store; whole --component "$W:top" --component "$W:other"
 told 'succeeded top yes'; told 'succeeded other yes'
+echo "-- M-16, M-18, M-21, L-4, D-5: what each of the stored documents holds"
+documents=$(dirname "$(find "$store" -name backup-components.xml)")
+grep -q 'componentName="top"' "$documents/backup-components.xml" || fail "what was chosen is not in the document"
+grep -q 'componentName="part"\|FILE_LIST' "$documents/backup-components.xml" && fail "what came along has an entry, or files"
+[ "$(find "$documents/writers" -name '*.xml' | wc -l)" = 1 ] || fail "not one document per writer"
+grep -q 'componentName="part".*FILE_LIST' "$documents"/writers/$W-*.xml || fail "what came along is not in the writer's document"
+mv "$etc/writers.d/test.conf" "$SCRATCH/test.conf"
+restored; has "$B/many/sub/bad"; has "$B/many/999" # M-23: without asking any writer
+mv "$SCRATCH/test.conf" "$etc/writers.d/test.conf"
 umount "$B"
 image=$(find "$SCRATCH" -maxdepth 1 -name 'btrfs.*.img')
 grep -obaF unreadable-by-checksum "$image" | cut -d: -f1 | while read -r at; do
@@ -152,7 +161,7 @@ store; whole --component "$W:c"; restored
 [ "$(readlink "$SCRATCH/r$B/links/file" "$SCRATCH/r$B/links/folder")" = $'/etc/passwd\n/etc' ] || fail "not stored as links"
 [ -z "$(find "$store" -type f -perm /077)" ] || fail "others may read: $(find "$store" -type f -perm /077 | head -n 3)"
 
-echo "-- which stamp is passed"
+echo "-- which stamp is passed: M-60, M-61, M-65, I-147, I-148, I-150, I-154"
 mkdir -p "$B/s" && echo data >"$B/s/file"
 stamped() { # stamped TYPE STAMP [KEYS]: prints the stamp of the base that the writer was given
     writer <<C
@@ -204,17 +213,19 @@ told 'prepare_backup type=3'
 expect_stamp IV-17 "" incremental I4 exclusive
 told 'prepare_backup type=1'
 
-echo "-- file-set masks: IV-31, I-90: a file that exists only in the copy"
+echo "-- file-set masks: IV-31, I-90, M-44, B-145: a file that exists only in the copy"
 mkdir -p "$B/k" && echo plain >"$B/k/plain"
-writer <<C
+for name in 'held mask=0x10f0f' 'hel?'; do
+    writer <<C
 held_file = $B/k/held
 [component c]
-files = $B/k/held mask=0x10f0f
+files = $B/k/$name
 files = $B/k/plain
 C
-store; whole --component "$W:c"; restored
-has "$B/k/held"; has "$B/k/plain"
-[ ! -e "$B/k/held" ] || fail "the file outlived the freeze"
+    store; whole --component "$W:c"; restored
+    has "$B/k/held"; has "$B/k/plain"
+    [ ! -e "$B/k/held" ] || fail "the file outlived the freeze"
+done
 
 echo "-- M-43: a plain name that is not there fails its component, a pattern may be empty"
 writer <<C
@@ -274,4 +285,40 @@ C
     [ "$(cat "$SCRATCH/r$B/k/p")" = 01yza56789 ] || fail "an excluded file was copied"
 done
 
+echo "-- I-102, I-104, IV-51: the time is a threshold for content and name; IV-52: the base's time without one"
+bytes() { # bytes N: so many of content in the last backup
+    python3 - "$SCRATCH/out" "$1" <<'P' || { cat "$SCRATCH/out"; fail "not $1 bytes"; }
+import json, sys
+last = [r for r in map(json.loads, open(sys.argv[1])) if r['record'] == 'backup'][0]
+sys.exit(last['bytes'] != int(sys.argv[2]))
+P
+}
+timed() { # timed [SINCE]
+    writer <<C
+schema = incremental, differential, copy, last_modify
+[component c]
+files = $B/v/*
+differenced = $B/v/* ${1:+since=$1}
+C
+}
+mkdir "$B/v" && printf 1 >"$B/v/before"
+timed; store; whole --component "$W:c"; bytes 1
+sleep 1.1; now=$(date +%s); sleep 0.1
+printf 22 >"$B/late" && touch -d 2001-01-01 "$B/late" && mv "$B/late" "$B/v/renamed"
+timed "$now"; whole --type incremental --component "$W:c"; bytes 2
+timed "$((now - 86400))"; whole --type incremental --component "$W:c"; bytes 3 # own records do not overrule it
+timed; printf 333 >"$B/v/last"
+whole --type incremental --component "$W:c"; bytes 3
+whole --type differential --component "$W:c"; bytes 5
+whole --type incremental --component "$W:c"; bytes 0
+
+echo "-- I-73, I-74: a writer without such backups does a full one, and that is said"
+writer <<C
+schema = differential
+[component c]
+files = $B/v/*
+C
+store; whole --type copy --component "$W:c"; grep -q 'may truncate' "$SCRATCH/out" || fail "I-74 is not said"
+whole --type incremental --component "$W:c"; bytes 6
+grep -q 'saved in full' "$SCRATCH/out" || fail "I-73 is not said"
 echo "all well"
