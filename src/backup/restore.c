@@ -2,10 +2,10 @@
 /*
  * restore.c - files back, one after the other in path order.
  *
- * A file is made whole beside its place, under a name of chance, readable by nobody else, and
- * then renamed: a reader sees the old one or the new one (SEC-64). Only ranges on top of a file
- * that is in place are written into it, after the archive was checked, and into a clone where the
- * file system can make one. A failed file is reported and the rest goes on.
+ * A file is made whole without a name, or beside its place under a name of chance, readable by
+ * nobody else, and then linked or renamed: a reader sees the old one or the new one (SEC-64). Only
+ * ranges on top of a file that is in place are written into it, after the archive was checked, and
+ * into a clone where the file system can make one. A failed file is reported and the rest goes on.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -106,22 +106,55 @@ static int fill_file(struct restore *restore, const struct view_item *item, int 
         return r;
 }
 
+/* a file without a name, which a killed restore leaves nowhere; where the file system has none, one
+ * named @name, and *ret_named */
+static int open_new(const struct spot *spot, const char *name, bool *ret_named) {
+        int fd = openat(spot->fd, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+
+        *ret_named = fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT);
+        if (*ret_named)
+                fd = openat(spot->fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                            0600);
+        return fd < 0 ? -errno : fd;
+}
+
+/* @fd, which has no name, becomes the spot's, by way of @name if it replaces something */
+static int link_in(const struct restore *restore, const struct spot *spot, const char *name, int fd,
+                   struct vss_error *reterr) {
+        char self[32];
+        int r;
+
+        snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+        if (linkat(AT_FDCWD, self, spot->fd, spot->name, AT_SYMLINK_FOLLOW) >= 0)
+                return 0;
+        /* synced before it has a name beside: that name shall not live long */
+        if (errno != EEXIST || fdatasync(fd) < 0 ||
+            linkat(AT_FDCWD, self, spot->fd, name, AT_SYMLINK_FOLLOW) < 0)
+                return cannot_place(spot, -errno, reterr);
+        r = rename_in(restore, spot, name, -1, reterr);
+        if (r < 0)
+                (void)unlinkat(spot->fd, name, 0);
+        return r;
+}
+
 static int place_file(struct restore *restore, const struct view_item *item,
                       const struct spot *spot, struct vss_error *reterr) {
         _cleanup_close_ int fd = -1;
         char name[32];
+        bool named = false;
         int r = beside(name);
 
         if (r >= 0)
-                fd = openat(spot->fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-                            0600);
-        if (fd < 0)
-                return cannot_place(spot, r < 0 ? r : -errno, reterr);
+                r = fd = open_new(spot, name, &named);
+        if (r < 0)
+                return cannot_place(spot, r, reterr);
         r = fill_file(restore, item, fd, reterr);
         if (r >= 0)
-                r = rename_in(restore, spot, name, fd, reterr);
+                r = named ? rename_in(restore, spot, name, fd, reterr)
+                          : link_in(restore, spot, name, fd, reterr);
         if (r < 0) {
-                (void)unlinkat(spot->fd, name, 0);
+                if (named)
+                        (void)unlinkat(spot->fd, name, 0);
                 return r;
         }
         r = linked_add(&restore->linked, &item->parts[0], spot, fd);
