@@ -46,7 +46,9 @@ struct store *store_close(struct store *store) {
 int store_failed(const struct store *store, int code, struct vss_error *reterr) {
         if (code == -ENOSPC || code == -EDQUOT)
                 return vss_fail(reterr, VSS_E_INSUFFICIENT_STORAGE,
-                                "no room left in the backup store '%s'; the set was not made",
+                                "no room left in the backup store '%s'; the set was not made: free "
+                                "some space there, or remove the folders of old sets that no other "
+                                "builds on",
                                 store->path);
         return vss_fail(reterr, code, "cannot write to the backup store '%s': %s", store->path,
                         code == -ENOMEM ? "out of memory" : strerror(-code));

@@ -40,9 +40,12 @@ static int open_folder(const char *path, struct vss_error *reterr) {
         int fd, r = mkdir_parents(path, 0700);
 
         if (r < 0)
-                return vss_fail(reterr, r, "the folder '%s' cannot be made", path);
+                return vss_fail(reterr, r, "the folder '%s' cannot be made: %s", path,
+                                strerror(-r));
         fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-        return fd < 0 ? vss_fail(reterr, -errno, "the folder '%s' cannot be opened", path) : fd;
+        return fd < 0 ? vss_fail(reterr, -errno, "the folder '%s' cannot be opened: %s", path,
+                                 strerror(errno))
+                      : fd;
 }
 
 static int open_below(const char *folder, const char *name, char **ret_path,
@@ -75,7 +78,9 @@ static int open_all(struct store *s, const char *runtime_dir, const char *state_
         if (s->lives < 0)
                 return s->lives;
         r = life_begin(s->lives, &s->life);
-        return r < 0 ? vss_fail(reterr, r, "no lock can be taken in '%s/lives'", runtime_dir) : 0;
+        return r < 0 ? vss_fail(reterr, r, "no lock can be taken in '%s/lives': %s", runtime_dir,
+                                strerror(-r))
+                     : 0;
 }
 
 int store_open(const char *runtime_dir, const char *state_dir, struct store **ret,
@@ -245,7 +250,8 @@ int store_adopt(struct store *s, store_sink_t sink,
                 openat(s->lives, "adopt", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
         if (lock < 0 || flock(lock, LOCK_EX) < 0)
-                return vss_fail(reterr, -errno, "the lock for adopting records cannot be taken");
+                return vss_fail(reterr, -errno, "the lock for adopting records cannot be taken: %s",
+                                strerror(errno));
         for (int place = 0; place < PLACES; place++) {
                 int r = adopt_place(&a, place);
 
@@ -276,11 +282,14 @@ int store_slot_acquire(struct store *s, const struct vss_id *session_id, struct 
                 return slot_taken(s->slot, reterr);
         fd = openat(s->runtime, "creation.lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (fd < 0)
-                return vss_fail(reterr, -errno, "the lock of the creation slot cannot be opened");
+                return vss_fail(reterr, -errno,
+                                "the lock of the creation slot cannot be opened: %s",
+                                strerror(errno));
         if (flock(fd, LOCK_EX | LOCK_NB) < 0)
                 return errno == EWOULDBLOCK
                                ? slot_taken(fd, reterr)
-                               : vss_fail(reterr, -errno, "the creation slot cannot be locked");
+                               : vss_fail(reterr, -errno, "the creation slot cannot be locked: %s",
+                                          strerror(errno));
         n = snprintf(line, sizeof(line), "session %s of process %ld",
                      vss_id_format(session_id, text), (long)getpid());
         if (ftruncate(fd, 0) < 0 || pwrite(fd, line, (size_t)n, 0) < 0)

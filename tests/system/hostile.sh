@@ -8,6 +8,7 @@ requires pgrep
 umask 022
 
 make_fs btrfs 512M "$SCRATCH/b"
+head -c 5000000 /dev/urandom >"$SCRATCH/b/filler"
 etc=$SCRATCH/etc
 mkdir -p "$etc/writers.d"
 RUN=$(mktemp -d /dev/shm/vss-hostile.XXXXXX)
@@ -109,4 +110,36 @@ expect 1 "no such folder" vssctl backup --config "$SCRATCH/mistyped" --to "$SCRA
 expect 1 "empty" vssctl list writers --config ""
 expect 1 "empty" v backup --to "" "$SCRATCH/b/app"
 expect 1 "empty" v restore --from "$SCRATCH/store2" --into ""
+echo "-- a full store, a runtime folder without room: words with the cause, nothing left"
+make_fs ext4 2M "$SCRATCH/tiny"
+expect 2 "free some space" v backup --to "$SCRATCH/tiny/store" "$SCRATCH/b/parts" "$SCRATCH/b/many" "$SCRATCH/b/filler"
+[ -z "$(find "$SCRATCH/tiny/store" -name '.incomplete*')" ] || fail "half a set stays"
+mkdir "$SCRATCH/rt"
+for options in size=4k nr_inodes=2 nr_inodes=4 nr_inodes=5 ro; do
+    mount -t tmpfs -o "$options,mode=700" none "$SCRATCH/rt"
+    mkdir -p "$SCRATCH/etc-$options"
+    sed "s#^runtime_dir.*#runtime_dir = $SCRATCH/rt#" "$etc/vss.conf" >"$SCRATCH/etc-$options/vss.conf"
+    expect 2 "No space left\|Read-only" vssctl backup --config "$SCRATCH/etc-$options" --to "$SCRATCH/store3" "$SCRATCH/b/app"
+    umount "$SCRATCH/rt"
+done
+[ -z "$(find "$SCRATCH/b/.vss" -mindepth 1)" ] || fail "a copy stays"
+
+echo "-- a killed restore leaves no half file, a hostile destination nothing outside (SEC-64)"
+head -c 60000000 /dev/urandom >"$SCRATCH/b/app/large"
+v backup --to "$SCRATCH/store2" "$SCRATCH/b/app" >/dev/null
+for i in 1 2 3 4 5 6; do
+    "$BUILD/vssctl" restore --config "$etc" --from "$SCRATCH/store2" --into "$SCRATCH/killed" >/dev/null 2>&1 & victim=$!
+    sleep 0.0$((i * 2))
+    kill -KILL $victim 2>/dev/null || true
+    wait $victim 2>/dev/null || true
+done
+[ -z "$(find "$SCRATCH/killed" -name '.vss-*')" ] || fail "half a file stays"
+mkdir -p "$SCRATCH/outside" "$SCRATCH/r3$SCRATCH/b"
+ln -s "$SCRATCH/outside" "$SCRATCH/r3$SCRATCH/b/app"
+v restore --from "$SCRATCH/store2" --into "$SCRATCH/r3" >/dev/null
+[ -z "$(ls "$SCRATCH/outside")" ] || fail "written outside"
+cmp "$SCRATCH/b/app/large" "$SCRATCH/r3$SCRATCH/b/app/large"
+rm "$SCRATCH/r3$SCRATCH/b/app/file" && mkdir -p "$SCRATCH/r3$SCRATCH/b/app/file/full"
+expect 2 "not empty" v restore --from "$SCRATCH/store2" --into "$SCRATCH/r3"
+[ "$(grep -c "not empty" "$SCRATCH/out")" = 1 ] || fail "told twice"
 echo "all well"

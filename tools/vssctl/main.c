@@ -163,7 +163,8 @@ int report_error(const struct vss_error *error, const char *what_format, ...) {
                 json_string(&json, "message", vss_error_message(error));
                 (void)json_print(&json);
         }
-        fprintf(stderr, "vssctl: %s: %s", what ? what : "", printable(vss_error_message(error)));
+        fprintf(stderr, "vssctl: %s%s%s", what ? what : "", what && *what ? ": " : "",
+                printable(vss_error_message(error)));
         if (error->code < -4095) /* an official code; the words of an errno say it all */
                 fprintf(stderr, " (%s 0x%08x)", vss_error_name(error->code), (unsigned)error->code);
         fputc('\n', stderr);

@@ -42,15 +42,13 @@ struct restoring {
 
 static void on_result(void *userdata, const struct entry *entry, const char *placed,
                       enum restore_outcome outcome, int code, const char *words) {
-        struct restoring *r = userdata;
-
-        if (outcome == RESTORE_KEPT && !arg_json)
+        if (outcome != RESTORE_KEPT || arg_json)
+                return; /* what failed is told by on_trouble() */
+        if (entry->type == ENTRY_SOCKET)
+                fprintf(stderr, "vssctl: left out, its program makes this socket: %s\n",
+                        printable(placed));
+        else
                 fprintf(stderr, "vssctl: kept: %s\n", printable(placed));
-        if (outcome != RESTORE_FAILED)
-                return;
-        r->failed++;
-        print_trouble(r->component, entry->path, placed, code,
-                      words ? words : vss_error_text(code));
 }
 
 static void on_trouble(void *userdata, uint32_t component, const char *path, int code,

@@ -227,6 +227,11 @@ static int collect_all(struct vss_backup_components *bc, struct vss_id **ret, si
         if (r < 0)
                 return r;
         while (vss_enum_object_next(cursor, 1, &prop, &fetched) == 0 && fetched == 1) {
+                uint32_t attributes = prop.obj.snap.attributes;
+
+                /* a backup is reading it, and it goes with that backup */
+                if (!(attributes & VSS_VOLSNAP_ATTR_NO_AUTO_RELEASE) && !arg_force)
+                        continue;
                 if (ARRAY_RESERVE(&ids, count, &capacity) < 0)
                         return -ENOMEM;
                 ids[count++] = prop.obj.snap.snapshot_id;
@@ -276,7 +281,7 @@ static const struct opt options[] = {
         { "no-writers", NULL, "do not involve the applications", OPT_NO_WRITERS },
         { "provider", "ID", "the provider that makes the copies", OPT_PROVIDER },
         { "set", NULL, "delete: the ids are those of sets", OPT_SET },
-        { "all", NULL, "delete: every shadow copy", OPT_ALL },
+        { "all", NULL, "delete: every shadow copy but those of backups that run", OPT_ALL },
         { "force", NULL, "delete: also copies that are in use", OPT_FORCE },
         { NULL, NULL, NULL, 0 },
 };
