@@ -48,12 +48,15 @@ const struct set_info *set_find_id(const struct set_list *list, const struct vss
 int set_find(const struct set_list *list, const char *text, const struct set_info **ret,
              struct vss_error *reterr) {
         const struct set_info *found = NULL;
+        struct vss_id whole;
 
+        if (*text == '{' && vss_id_parse(text, &whole) >= 0)
+                found = set_find_id(list, &whole); /* as 'vssctl list' shows ids */
         if (strcmp(text, "latest") == 0 && list->count > 0) {
                 *ret = list->sets[list->count - 1];
                 return 0;
         }
-        for (size_t i = 0; i < list->count && *text; i++) {
+        for (size_t i = 0; i < list->count && *text && *text != '{'; i++) {
                 char id[VSS_ID_TEXT_SIZE];
 
                 vss_id_format(&list->sets[i]->id, id);

@@ -247,6 +247,8 @@ int job_plan(struct job *job, struct vss_error *reterr) {
 
         if (r >= 0)
                 r = volumes_collect(job->bc, &job->plan, &job->selection, &job->volumes, reterr);
+        if (r >= 0 && job->request->provider)
+                r = volumes_choose_provider(job->bc, job->request->provider, &job->volumes, reterr);
         job_tell_notes(job);
         return r;
 }

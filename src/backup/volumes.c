@@ -173,6 +173,44 @@ int volumes_collect(struct vss_backup_components *bc, const struct plan *plan,
         return 0;
 }
 
+/* name_of_provider() - the caller frees it; NULL: no such provider, or no memory */
+static char *name_of_provider(struct vss_backup_components *bc, const struct vss_id *id) {
+        struct vss_enum_object *cursor = NULL;
+        struct vss_object_prop prop;
+        char *name = NULL;
+        size_t fetched;
+
+        if (vss_backup_components_query(bc, VSS_OBJECT_PROVIDER, &cursor, NULL) < 0)
+                return NULL;
+        while (!name && vss_enum_object_next(cursor, 1, &prop, &fetched) == 0 && fetched == 1)
+                if (vss_id_equal(&prop.obj.prov.provider_id, id))
+                        name = strdup(prop.obj.prov.name);
+        vss_enum_object_free(cursor);
+        return name;
+}
+
+int volumes_choose_provider(struct vss_backup_components *bc, const struct vss_id *provider,
+                            struct used_volumes *volumes, struct vss_error *reterr) {
+        _cleanup_free_ char *name = name_of_provider(bc, provider);
+
+        for (size_t i = 0; i < volumes->count; i++) {
+                struct used_volume *v = &volumes->items[i];
+                bool supported;
+                int r = vss_backup_components_is_volume_supported(bc, provider, v->id, &supported,
+                                                                  reterr);
+
+                if (r >= 0 && !supported)
+                        r = VSS_E_VOLUME_NOT_SUPPORTED_BY_PROVIDER;
+                if (r < 0)
+                        return vss_wrap(reterr, r, "volume '%s'", v->mount_point);
+                free(v->provider);
+                v->provider = strdup(name ? name : "the provider named");
+                if (!v->provider)
+                        return vss_fail(reterr, -ENOMEM, "out of memory");
+        }
+        return 0;
+}
+
 int volumes_add_to_set(struct vss_backup_components *bc, struct used_volumes *volumes,
                        const struct vss_id *provider, struct vss_error *reterr) {
         for (size_t i = 0; i < volumes->count; i++) {
@@ -280,6 +318,8 @@ int volumes_check_copies(struct vss_backup_components *bc, const struct used_vol
                                                                       reterr);
 
                 vss_free_snapshot_properties(&prop);
+                if (r == VSS_E_OBJECT_NOT_FOUND)
+                        r = VSS_E_UNEXPECTED_PROVIDER_ERROR; /* not a mistake of the caller */
                 if (r < 0)
                         return vss_wrap(reterr, r,
                                         "the shadow copy of '%s' did not stand until all of it was "

@@ -42,6 +42,10 @@ struct used_volumes {
 int volumes_collect(struct vss_backup_components *bc, const struct plan *plan,
                     struct selection *notes, struct used_volumes *ret, struct vss_error *reterr);
 
+/* volumes_choose_provider() - ask the one that the user named; fails with its refusal */
+int volumes_choose_provider(struct vss_backup_components *bc, const struct vss_id *provider,
+                            struct used_volumes *volumes, struct vss_error *reterr);
+
 /* volumes_add_to_set() - AddToSnapshotSet for each (B-10); @provider may be NULL */
 int volumes_add_to_set(struct vss_backup_components *bc, struct used_volumes *volumes,
                        const struct vss_id *provider, struct vss_error *reterr);

@@ -102,6 +102,11 @@ tree-compare "$SCRATCH/ref/x" "$SCRATCH/r2$SCRATCH/x/t"
 tree-compare "$SCRATCH/ref/b" "$SCRATCH/r2$SCRATCH/b/t"
 vssctl verify --from "$SCRATCH/store"
 
+echo "-- what a listing shows can be named"
+expect 0 "^    ledger$" vssctl list backups --from "$SCRATCH/store"
+shown=$(vssctl list backups --from "$SCRATCH/store" | grep -o '{[-0-9a-f]*}' | tail -n 1)
+expect 0 "restored 1 entries" v restore --from "$SCRATCH/store" --set "$shown" --into "$SCRATCH/r5" "$SCRATCH/x/t/a"
+
 echo "-- one path of a backup, by its bytes"
 v restore --from "$SCRATCH/store" --into "$SCRATCH/r4" "$SCRATCH/x/t/"$'bad-\xff'
 [ "$(cat "$SCRATCH/r4$SCRATCH/x/t/"$'bad-\xff')" = y ] || fail "single path"
@@ -134,6 +139,12 @@ expect 2 "proc" backup /proc/self
 expect 2 "tmpfs" backup /dev/shm
 expect 1 "" vssctl list backups --from "$SCRATCH/b/t"
 expect 1 "no verb" vssctl bakcup
+expect 1 "verb comes first" vssctl --json list writers
+expect 1 "last element only" v backup --to "$SCRATCH/s2" --exclude '/srv/*/cache' "$SCRATCH/x"
+expect 1 "last element only" v backup --to "$SCRATCH/s2" --exclude 'cache/*' "$SCRATCH/x"
+expect 1 "name what to back up" backup --exclude '*.tmp'
+expect 1 "no provider 'nobody'" v backup --plan --provider nobody "$SCRATCH/b"
+expect 0 "by mirror" v backup --plan --provider mirror "$SCRATCH/b"
 expect 1 "--to" vssctl backup "$SCRATCH/b"
 sed -i 's/[0-9]\+/999/' "$SCRATCH/store/vss-store" 2>/dev/null && {
     expect 2 "newer" vssctl list backups --from "$SCRATCH/store"

@@ -5,7 +5,12 @@
 #ifndef TOOLS_VSSCTL_LIST_H
 #define TOOLS_VSSCTL_LIST_H
 
+struct vss_id;
+
 int list_shadows(void);
 int list_backups(const char *store);
+
+/* find_provider() - the id of a provider named by name or id; exit code, after words */
+int find_provider(const char *word, struct vss_id *ret);
 
 #endif

@@ -210,8 +210,9 @@ int main(int argc, char *argv[]) {
                         return finish_output(EXIT_OK);
                 }
         if (argc >= 2)
-                return next_option(&none, argc, argv) == '?' ? EXIT_USAGE
-                                                             : usage_error("no verb given");
+                return next_option(&none, argc, argv) == '?'
+                               ? EXIT_USAGE
+                               : usage_error("the verb comes first: vssctl VERB [OPTIONS] ...");
         print_help();
         return EXIT_USAGE;
 }

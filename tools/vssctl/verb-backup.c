@@ -17,6 +17,7 @@
 #include "base/array.h"
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "list.h"
 #include "vssctl.h"
 
 DEFINE_CLEANUP(struct store *, store_close)
@@ -224,6 +225,14 @@ struct lists {
         size_t paths_capacity, components_capacity, excludes_capacity;
 };
 
+/* is_pattern() - one that could never fit would leave out nothing, without a word */
+static bool is_pattern(const char *text) {
+        const char *last = strrchr(text, '/');
+
+        return !last ||
+               (*text == '/' && last[1] != '\0' && strcspn(text, "*?") >= (size_t)(last - text));
+}
+
 static int parse_options(int argc, char *argv[], struct lists *l) {
         int c, r = EXIT_OK;
 
@@ -246,6 +255,11 @@ static int parse_options(int argc, char *argv[], struct lists *l) {
                         arg_all = true;
                         break;
                 case OPT_EXCLUDE:
+                        if (!is_pattern(optarg))
+                                return usage_error("--exclude '%s': a pattern is a name, or an "
+                                                   "absolute path with '*' and '?' in the last "
+                                                   "element only",
+                                                   printable(optarg));
                         r = add(&l->request.excludes, &l->excludes, &l->excludes_capacity,
                                 strdup(optarg));
                         break;
@@ -321,8 +335,7 @@ static int repeat_last(const char *path, struct lists *l) {
                 r = request_parse(text, &l->request, &error);
         }
         set_list_done(&sets);
-        return r < 0 ? report_error(&error, "nothing was named to back up, and no earlier backup "
-                                            "says what")
+        return r < 0 ? report_error(&error, "name what to back up (no earlier backup says what)")
                      : EXIT_OK;
 }
 
@@ -368,17 +381,18 @@ static int run_with(struct lists *l) {
         struct vss_id provider;
         int r;
 
-        if (arg_provider && vss_id_parse(arg_provider, &provider) < 0)
-                return usage_error("'%s' is no provider id; 'vssctl list providers' shows them",
-                                   arg_provider);
-        if (arg_provider)
-                request.provider = &provider;
         if (!arg_to && !arg_plan)
                 return usage_error("say where the backup goes: --to STORE");
         if (arg_to && !store)
                 return usage_error("'%s': %s", printable(arg_to), strerror(errno));
-        if (is_empty(l) && !arg_to)
-                return usage_error("name what to back up");
+        if (is_empty(l) && (!arg_to || l->excludes > 0))
+                return usage_error("name what to back up: paths, --component or --all-components");
+        if (arg_provider) {
+                r = find_provider(arg_provider, &provider);
+                if (r != EXIT_OK)
+                        return r;
+                request.provider = &provider;
+        }
         if (is_empty(l)) {
                 r = repeat_last(store, l);
                 if (r != EXIT_OK)
@@ -396,7 +410,7 @@ static const struct opt options[] = {
         { "all-components", NULL, "also every component of every writer", OPT_ALL },
         { "exclude", "PATTERN", "leave out names or /paths that fit; repeatable", OPT_EXCLUDE },
         { "label", "TEXT", "words kept with the backup", OPT_LABEL },
-        { "provider", "ID", "the provider that makes the shadow copies", OPT_PROVIDER },
+        { "provider", "NAME", "the provider that makes the shadow copies", OPT_PROVIDER },
         { "strict", NULL, "exit 2 instead of 4 when a component failed", OPT_STRICT },
         { "verify", NULL, "read the finished backup again and compare", OPT_VERIFY },
         { NULL, NULL, NULL, 0 },

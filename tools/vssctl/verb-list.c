@@ -168,7 +168,7 @@ static int list_writers_or_components(bool components) {
         if (vss_backup_components_gather_writer_status(bc, &async, &error) >= 0)
                 (void)vss_async_finish(async, NULL);
         if (count == 0 && !arg_json)
-                printf("There are no writers. 'man vssctl' tells how to configure them.\n");
+                printf("There are no writers. vss.conf(5) tells how to configure them.\n");
         for (size_t i = 0; i < count && r == EXIT_OK; i++) {
                 struct vss_examine_writer_metadata *metadata;
                 struct vss_writer_identity id;
@@ -225,6 +225,31 @@ static int list_providers(void) {
                fetched == 1)
                 r = print_provider(&prop.obj.prov);
         return r;
+}
+
+int find_provider(const char *word, struct vss_id *ret) {
+        _cleanup_(vss_backup_components_freep) struct vss_backup_components *bc = NULL;
+        _cleanup_(vss_enum_object_freep) struct vss_enum_object *cursor = NULL;
+        _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
+        struct vss_object_prop prop;
+        size_t fetched;
+        int r;
+
+        if (vss_id_parse(word, ret) >= 0)
+                return EXIT_OK;
+        r = connect_service(&bc);
+        if (r != EXIT_OK)
+                return r;
+        r = vss_backup_components_query(bc, VSS_OBJECT_PROVIDER, &cursor, &error);
+        if (r < 0)
+                return report_error(&error, "cannot list providers");
+        while (vss_enum_object_next(cursor, 1, &prop, &fetched) == 0 && fetched == 1)
+                if (strcmp(prop.obj.prov.name, word) == 0) {
+                        *ret = prop.obj.prov.provider_id;
+                        return EXIT_OK;
+                }
+        return usage_error("there is no provider '%s'; 'vssctl list providers' shows them",
+                           printable(word));
 }
 
 static int print_volume(void *userdata, const struct vss_volume *volume, const char *provider,

@@ -255,8 +255,9 @@ static int restore_set(const struct source_set *from, struct restore_summary *to
                         result = r;
         }
         if (!found)
-                return usage_error("there is no such path or component in this backup; "
-                                   "'vssctl list backups' shows what it has");
+                return usage_error(
+                        "there is no such path or component in this backup; 'vssctl list "
+                        "backups' shows its components, its manifest.zst its paths");
         return result;
 }
 

@@ -34,14 +34,12 @@ static int context_value(uint32_t *ret) {
 }
 
 /* fill_set_of_one() - T-20: a set of the named volumes, as simple as it can be */
-static int create_set(struct vss_backup_components *bc, char *volumes[], struct vss_id *ret_set,
+static int create_set(struct vss_backup_components *bc, char *volumes[],
+                      const struct vss_id *provider, struct vss_id *ret_set,
                       struct vss_error *error) {
         struct vss_async *async;
-        struct vss_id provider = { 0 };
         int r;
 
-        if (arg_provider && vss_id_parse(arg_provider, &provider) < 0)
-                return vss_fail(error, E_INVALIDARG, "'%s' is no provider id", arg_provider);
         if (!arg_no_writers) {
                 r = vss_backup_components_set_backup_state(bc, false, false, VSS_BT_COPY, false,
                                                            error);
@@ -56,7 +54,7 @@ static int create_set(struct vss_backup_components *bc, char *volumes[], struct 
         for (; r >= 0 && *volumes; volumes++) {
                 struct vss_id id;
 
-                r = vss_backup_components_add_to_snapshot_set(bc, *volumes, &provider, NULL, &id,
+                r = vss_backup_components_add_to_snapshot_set(bc, *volumes, provider, NULL, &id,
                                                               error);
                 if (r < 0)
                         return vss_wrap(error, r, "volume '%s'", printable(*volumes));
@@ -140,7 +138,7 @@ static int each_shadow(struct vss_backup_components *bc, const struct vss_id *on
 static int shadow_create(char *volumes[]) {
         _cleanup_(vss_backup_components_freep) struct vss_backup_components *bc = NULL;
         _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
-        struct vss_id set;
+        struct vss_id set, provider = { 0 };
         uint32_t context = 0;
         unsigned count;
         int r;
@@ -148,13 +146,15 @@ static int shadow_create(char *volumes[]) {
         if (!*volumes)
                 return usage_error("name the volumes to copy, for example their mount points");
         r = context_value(&context);
+        if (r == EXIT_OK && arg_provider)
+                r = find_provider(arg_provider, &provider);
         if (r == EXIT_OK)
                 r = connect_service(&bc);
         if (r != EXIT_OK)
                 return r;
         r = vss_backup_components_set_context(bc, context, &error);
         if (r >= 0)
-                r = create_set(bc, volumes, &set, &error);
+                r = create_set(bc, volumes, &provider, &set, &error);
         if (r < 0) {
                 (void)vss_backup_components_abort_backup(bc, NULL);
                 return report_error(&error, "no shadow copy was made");
@@ -279,7 +279,7 @@ static int shadow_delete(char *operands[]) {
 static const struct opt options[] = {
         { "context", "CONTEXT", "persistent (default) or client-accessible", OPT_CONTEXT },
         { "no-writers", NULL, "do not involve the applications", OPT_NO_WRITERS },
-        { "provider", "ID", "the provider that makes the copies", OPT_PROVIDER },
+        { "provider", "NAME", "the provider that makes the copies", OPT_PROVIDER },
         { "set", NULL, "delete: the ids are those of sets", OPT_SET },
         { "all", NULL, "delete: every shadow copy but those of backups that run", OPT_ALL },
         { "force", NULL, "delete: also copies that are in use", OPT_FORCE },

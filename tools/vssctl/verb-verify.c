@@ -56,6 +56,22 @@ static const char *base_of(const struct set_list *sets, const struct set_info *s
         return NULL;
 }
 
+/* print_components() - what 'vssctl restore --component' can name, and why some of it cannot */
+static void print_components(const struct set_info *set) {
+        for (size_t i = 0; i < set->operations_count; i++)
+                for (size_t k = 0; k < set->operations[i].components_count; k++) {
+                        const struct set_component *c = &set->operations[i].components[k];
+                        const char *path = c->key.logical_path;
+
+                        if (k == 0 && c->good)
+                                continue; /* the plain files */
+                        printf("    %s%s%s%s%s\n", printable(path), *path ? "\\" : "",
+                               k == 0 ? "plain files" : printable(c->key.name),
+                               c->good ? "" : ": failed: ",
+                               c->good || !c->words ? "" : printable(c->words));
+                }
+}
+
 static int print_set(const struct set_list *sets, const struct set_info *set) {
         const char *base = base_of(sets, set);
         size_t good, failed;
@@ -71,6 +87,7 @@ static int print_set(const struct set_list *sets, const struct set_info *set) {
                 if (set->label && *set->label)
                         printf("  label:      %s\n", printable(set->label));
                 printf("  components: %zu good, %zu failed\n", good, failed);
+                print_components(set);
                 printf("  holds:      %" PRIu64 " entries, %s, %s stored\n", entries,
                        format_bytes(bytes), format_bytes(set->stored_bytes));
                 return EXIT_OK;
