@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -319,6 +320,14 @@ static enum source_pick pick_of(enum decision decision) {
         return SOURCE_WHOLE;
 }
 
+static const char *below(const char *path, const char *ancestor) {
+        const char *p = path + strlen(ancestor);
+
+        while (*p == '/')
+                p++;
+        return p;
+}
+
 /* is_taken() - would the walk have come to @path and taken it? */
 static bool is_taken(const struct source *source, const struct deciding *deciding,
                      const char *path) {
@@ -340,6 +349,16 @@ static bool is_taken(const struct source *source, const struct deciding *decidin
         return decide((void *)(uintptr_t)deciding, path, false) == SOURCE_TAKE;
 }
 
+/* original_path() - where a name that was read at @path belongs; NULL when out of memory */
+static char *original_path(const struct plan_item *item, const char *path) {
+        const char *rest;
+
+        if (!item->alternate || !path_is_below(path, item->alternate))
+                return strdup(path);
+        rest = below(path, item->alternate);
+        return *rest ? path_join(item->path, rest) : strdup(item->path);
+}
+
 /* report_missing() - what the copy lacks is not in the backup, and its component says so (B-153) */
 static int report_missing(struct job *job, const struct plan_item *item,
                           const struct source *source, const struct deciding *deciding,
@@ -349,11 +368,18 @@ static int report_missing(struct job *job, const struct plan_item *item,
 
         for (size_t i = 0; r >= 0 && i < volume->missing_count; i++) {
                 const struct missing_name *m = &volume->missing[i];
+                _cleanup_free_ char *path = original_path(item, m->path);
 
-                if (!is_taken(source, deciding, m->path))
+                char words[128];
+
+                if (!path)
+                        return -ENOMEM;
+                snprintf(words, sizeof(words), "it could not be read for the shadow copy: %s",
+                         strerror(-m->code));
+                /* a folder on the way to the source is missing: all of it is */
+                if (!path_is_below(plan_reads(item), m->path) && !is_taken(source, deciding, path))
                         continue;
-                watch_trouble(&watching, source->component, m->path, m->code,
-                              "it could not be read for the shadow copy");
+                watch_trouble(&watching, source->component, path, m->code, words);
                 r = op_component_failed(job->operation, source->component,
                                         "the shadow copy lacks a file that could not be read");
         }
@@ -395,14 +421,6 @@ static int run_source(struct job *job, const struct plan_item *item, struct sour
         if (item->decision == DECIDE_RANGES)
                 return run_ranges(job, item, source, &watch, reterr);
         return op_run(job->operation, source, &watch, reterr);
-}
-
-static const char *below(const char *path, const char *ancestor) {
-        const char *p = path + strlen(ancestor);
-
-        while (*p == '/')
-                p++;
-        return p;
 }
 
 static bool copy_has(const struct used_volume *volume, const char *path) {

@@ -260,7 +260,7 @@ static int add_missing(struct used_volume *v, char *line) {
                 return -ENOMEM;
         m = &v->missing[v->missing_count];
         m->code = errno_from_name(line);
-        m->path = path_join(v->mount_point, path);
+        m->path = path_join(v->mount_point, path + strspn(path, "/"));
         if (!m->path)
                 return -ENOMEM;
         v->missing_count++;
