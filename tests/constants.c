@@ -90,7 +90,7 @@ static void test_values(void) {
                                     (intmax_t)rows[i].official);
 }
 
-/* M-67..M-72: what a context means is in its bits, and nowhere else */
+/* M-67..M-72, S-8: what a context means is in its bits, and nowhere else */
 static void test_contexts(void) {
         static const struct {
                 int64_t context;

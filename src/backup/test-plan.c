@@ -468,6 +468,38 @@ static void test_partial(void) {
         done(&f);
 }
 
+/* I-145: entries stand on the explicit component and reach the file sets of all its set */
+static void test_members(void) {
+        const char *const names[] = { "Shop:c", NULL };
+        struct vss_stored_backup_components *stored =
+                components(DIFFERENCED("/sub", "*.u", "200") PARTIAL("/far", "p.v", "0:5"));
+        struct fixture f = choose(
+                metadata(0x73, GROUP("", "c", "yes", FILES("/d", "*.t", MASK("3855")))
+                                       GROUP(" logicalPath=\"c\"", "part", "no",
+                                             FILES("/sub", "*.u", MASK("3855")))
+                                               GROUP(" logicalPath=\"c\\deep\"", "more", "yes",
+                                                     FILES("/far", "*.v", MASK("15")))
+                                                       GROUP("", "other", "yes",
+                                                             FILES("/o", "*", MASK("3855")))),
+                &(struct selection_request){ .components = names });
+        struct vss_error error = VSS_ERROR_INIT;
+
+        CHECK_INT(plan_make(&f.selection, NULL, VSS_BT_INCREMENTAL, &f.plan), 0);
+        CHECK_INT(f.plan.count, 3); /* "other" was not chosen */
+        CHECK_INT(plan_add_entries(&f.plan, 0, vss_stored_backup_components_get_writer(stored, 0),
+                                   &f.selection, &error),
+                  0);
+        CHECK_INT(f.plan.count, 4);
+        CHECK_INT(f.plan.items[0].decision, DECIDE_WHOLE);
+        CHECK_INT(f.plan.items[1].decision, DECIDE_SINCE); /* the set of "part" */
+        CHECK_INT(f.plan.items[3].decision, DECIDE_RANGES);
+        CHECK(!f.plan.items[3].from_snapshot); /* by the mask of "more": I-125 */
+        for (size_t i = 0; i < f.plan.count; i++) /* I-113: all stand or fall with "c" */
+                CHECK_INT(f.selection.writers[0].components[f.plan.items[i].component].defining, 0);
+        vss_stored_backup_components_free(stored);
+        done(&f);
+}
+
 /* IV-73, I-138: whichever entry comes first in the document */
 static void test_both(void) {
         struct fixture f =
@@ -496,6 +528,7 @@ int main(void) {
         RUN(test_own_paths);
         RUN(test_differenced);
         RUN(test_partial);
+        RUN(test_members);
         RUN(test_both);
         return 0;
 }

@@ -221,7 +221,7 @@ static void check_lie(const char *from, const char *to, enum component_event eve
         end(&t);
 }
 
-static void test_lies(void) { /* D-82, M-20, M-57, M-58, M-62 */
+static void test_lies(void) { /* D-2, D-82, M-20, M-57, M-58, M-62 */
         const enum component_event ps = COMPONENT_EVENT_POST_SNAPSHOT;
         const int lie = VSS_E_UNEXPECTED_WRITER_ERROR;
 

@@ -408,7 +408,7 @@ static void check_unfinished(struct vss_create_writer_metadata *m) {
         create_writer_metadata_free(m);
 }
 
-static void test_end_of_identify(void) { /* D-44, OQ-D8, R-92, B-56, M-19, M-56 */
+static void test_end_of_identify(void) { /* D-2, D-44, OQ-D8, R-92, B-56, M-19, M-56 */
         struct vss_file_set files = { .path = "/a", .filespec = "*" };
         struct vss_create_writer_metadata *m = test_create(false);
         char *xml;

@@ -339,7 +339,7 @@ static void test_no_components(void) { /* L-14 */
         end(&c);
 }
 
-/* T4: SV-34, SV-35, L-13 */
+/* T4: SV-34, SV-35, L-13, I-89 */
 static void test_mask_beats_selectability(void) {
         struct vss_create_writer_metadata *metadata = test_create(false);
         struct vss_file_set logs = { .path = "/log", .filespec = "*", .backup_type_mask = 0x0808 };

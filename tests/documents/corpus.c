@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * corpus.c - every sample of wmd/ and bcd/: NAME.in.xml is written back as NAME.out.xml, any
- * other as itself, to the byte; what is written reads and writes the same again;
+ * other as itself, to the byte; what is written reads and writes the same again (D-1);
  * NAME-invalid.xml is refused with words. A newline at the end of a file does not count.
  */
 #define _GNU_SOURCE

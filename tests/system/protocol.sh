@@ -120,7 +120,7 @@ grep -q '"record":"trouble".*sub/bad' "$SCRATCH/out" || fail "the file is not na
 told 'succeeded top no'; told 'succeeded other yes'
 rm -r "$B/many"
 
-echo "-- B-148, CFG-16: the machine's list wins over writers and over own paths"
+echo "-- B-148, CFG-16, M-12: the machine's list wins over writers and over own paths"
 mkdir -p "$B/w" "$B/own/cache/deep" "$B/trash/deep"
 touch "$B/w/keep" "$B/w/x.cache" "$B/own/keep" "$B/own/cache/c" "$B/own/cache/deep/c" "$B/trash/t" "$B/trash/deep/t" "$B/w/mine" "$B/w/theirs"
 writer <<C
@@ -321,4 +321,20 @@ C
 store; whole --type copy --component "$W:c"; grep -q 'may truncate' "$SCRATCH/out" || fail "I-74 is not said"
 whole --type incremental --component "$W:c"; bytes 6
 grep -q 'saved in full' "$SCRATCH/out" || fail "I-73 is not said"
+
+echo "-- B-158: what a component depends on comes along, with its own events and document"
+mkdir "$B/front" && echo front >"$B/front/file"
+cat >"$etc/writers.d/files.conf" <<C
+[writer]
+plugin = files
+[component front]
+files = $B/front/*
+depends = $W c
+C
+store; whole --component Files:front
+told 'prepare_backup type=1 components=1'; told 'succeeded c yes'
+grep -q "'c' of writer 'Test Writer' is taken too" "$SCRATCH/out" || fail "what came along is not told"
+restored; has "$B/front/file"; has "$B/v/last"
+store; whole --component "$W:c"; restored; hasnt "$B/front/file" # it does not go the other way
+rm "$etc/writers.d/files.conf"
 echo "all well"
