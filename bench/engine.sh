@@ -1,9 +1,11 @@
 #!/bin/bash
-# engine.sh BUILD [FILES] [GB] - a full backup, an increment of nothing and a restore, beside
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# engine.sh [BUILD [FILES [GB]]] - a full backup, an increment of nothing and a restore, beside
 # tar | zstd -1 and, if installed, restic and borg. Times as ratios to tar | zstd -1, peak memory.
 # Everything is written to disk within the measured time. Needs root and room in /var/tmp.
 set -euo pipefail
-TOOL=$(cd "${1:?usage: engine.sh BUILD [FILES] [GB]}" && pwd)/src/backup/engine-tool
+BUILD=${1:-${BUILD:?usage: engine.sh BUILD [FILES] [GB]}}
+TOOL=$(cd "$BUILD" && pwd)/src/backup/engine-tool
 FILES=${2:-200000} GB=${3:-4}
 W=$(mktemp -d /var/tmp/vss-bench.XXXXXX); trap 'rm -rf "$W"' EXIT
 cd "$W"; mkdir small large
@@ -48,11 +50,15 @@ for what in small large; do
         export RESTIC_PASSWORD=x; restic -q -r r.store init >/dev/null
         run "$what: restic, full" "$base" "restic -q -r r.store backup --no-cache $what; sync -f ."
         run "$what: restic, nothing changed" "$base" "restic -q -r r.store backup --no-cache $what; sync -f ."; rm -rf r.store
+    else
+        echo "restic is not installed: not compared"
     fi
     if command -v borg >/dev/null; then
         export BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK=yes BORG_BASE_DIR=$W; borg init -e none b.store
         run "$what: borg, full" "$base" "borg create -C lz4 b.store::1 $what; sync -f ."
         run "$what: borg, nothing changed" "$base" "borg create -C lz4 b.store::2 $what; sync -f ."; rm -rf b.store
+    else
+        echo "borg is not installed: not compared"
     fi
     du -s --apparent-size "$what" "$what.store" | awk '{ printf "%-34s %7.0f MB\n", $2, $1 / 1024 }'
 done

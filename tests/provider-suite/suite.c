@@ -109,6 +109,7 @@ void volume_of(const char *mount, const char *subvolume, struct vss_volume *ret)
         struct statx st;
         struct statfs fs;
 
+        CHECK(mount);
         CHECK_INT(statx(AT_FDCWD, mount, 0, STATX_BASIC_STATS | STATX_MNT_ID, &st), 0);
         CHECK_INT(statfs(mount, &fs), 0);
         snprintf(id, sizeof(ids[0]), "TEST=%s", mount);
