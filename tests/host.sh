@@ -46,7 +46,7 @@ chmod 755 "$dir/y.so"
 expect 1 "has no 'vss_provider_init'" connected "$host" --provider "$dir/y.so"
 expect 1 "has no 'vss_writer_init'" connected "$host" --writer "$dir/y.so"
 if [ "$(id -u)" = 0 ]; then
-    chown daemon "$dir/y.so"
+    chown 1 "$dir/y.so"
     expect 1 'must be owned by root or by you' connected "$host" --writer "$dir/y.so"
 fi
 echo ok
