@@ -255,6 +255,7 @@ static int add_missing(struct used_volume *v, char *line) {
         if (!path)
                 return 0;
         *path++ = '\0';
+        path += strspn(path, "/"); /* it counts from the volume's root */
         decode_percent(path);
         if (ARRAY_RESERVE(&v->missing, v->missing_count, &v->missing_capacity) < 0)
                 return -ENOMEM;

@@ -39,4 +39,19 @@ grep -q "failed VSS_E_VOLUME_NOT_SUPPORTED" <<<"$out" || fail "$out"
 chown 1 "$H/conf/vss.conf"
 steps volumes >/dev/null
 grep -q "must belong to root" "$SCRATCH/words" || fail "$(cat "$SCRATCH/words")"
+rm "$H/conf/vss.conf"
+
+# what he may not read is named, and the backup does not count as whole (B-153)
+mkdir "$SCRATCH/e/mine/closed"
+echo secret >"$SCRATCH/e/mine/secret"
+chmod 600 "$SCRATCH/e/mine/secret"
+chmod 700 "$SCRATCH/e/mine/closed"
+got=0
+as_user "$BUILD/vssctl" backup --config "$H/conf" --to "$H/store" "$SCRATCH/e/mine" >"$SCRATCH/out" 2>&1 || got=$?
+[ $got = 4 ] || { cat "$SCRATCH/out"; fail "exit $got instead of 4"; }
+for lacks in secret closed; do
+    grep -q "$SCRATCH/e/mine/$lacks: it could not be read" "$SCRATCH/out" || { cat "$SCRATCH/out"; fail "no word of $lacks"; }
+done
+as_user "$BUILD/vssctl" backup --config "$H/conf" --to "$H/store" --exclude secret --exclude closed "$SCRATCH/e/mine" >/dev/null ||
+    fail "what is left out on purpose is no failure"
 echo ok
