@@ -112,10 +112,11 @@ static int store_bytes(struct frame_writer *writer, const void *data, size_t siz
         return 0;
 }
 
-static int store_block(struct frame_writer *writer, uint64_t number, const struct block *block) {
+/* @is_marked: frame_writer_rewind() goes back to before this block */
+static int store_block(struct frame_writer *writer, const struct block *block, bool is_marked) {
         int r;
 
-        if (writer->marked && number == writer->mark_number) {
+        if (is_marked) {
                 writer->mark_stored = writer->stored;
                 writer->mark_rows = writer->rows_count;
                 if (EVP_MD_CTX_copy_ex(writer->mark_digest, writer->digest) != 1)
@@ -175,6 +176,7 @@ static void *write_thread(void *userdata) {
         pthread_mutex_lock(&writer->mutex);
         while (!writer->stop) {
                 struct block *block = block_of(writer, writer->writing);
+                bool is_marked = writer->marked && writer->writing == writer->mark_number;
                 int r;
 
                 if (writer->error < 0 || writer->writing == writer->packing ||
@@ -183,7 +185,7 @@ static void *write_thread(void *userdata) {
                         continue;
                 }
                 pthread_mutex_unlock(&writer->mutex);
-                r = store_block(writer, writer->writing, block);
+                r = store_block(writer, block, is_marked);
                 pthread_mutex_lock(&writer->mutex);
                 if (r < 0) {
                         fail_locked(writer, r);
@@ -289,7 +291,9 @@ static int flush_block(struct frame_writer *writer) {
         if (writer->threads_count == 0) {
                 r = writer->error < 0 ? writer->error : pack(writer, writer->own_context, block);
                 if (r >= 0)
-                        r = store_block(writer, writer->filling++, block);
+                        r = store_block(writer, block,
+                                        writer->marked && writer->filling == writer->mark_number);
+                writer->filling++;
                 block->plain_size = 0;
                 if (r < 0)
                         writer->error = r;

@@ -69,8 +69,7 @@ void record_from_stat(const struct stat *st, char *path, uint32_t component, str
 
 /* ---- reading ---- */
 
-/* up to @size bytes at @offset; less only at the end of the file */
-static int read_some(int fd, void *buffer, uint64_t size, uint64_t offset, uint64_t *ret) {
+int member_read(int fd, void *buffer, uint64_t size, uint64_t offset, uint64_t *ret) {
         *ret = 0;
         while (*ret < size) {
                 ssize_t n = pread(fd, (char *)buffer + *ret, (size_t)(size - *ret),
@@ -135,7 +134,7 @@ static int feed_range(struct operation *op, int fd, uint64_t offset, uint64_t le
                       struct feed *feed) {
         while (length > 0) {
                 uint64_t n = length < READ_SIZE ? length : READ_SIZE, got = 0;
-                int r = read_some(fd, op->buffer, n, offset, &got);
+                int r = member_read(fd, op->buffer, n, offset, &got);
 
                 if (r >= 0 && got < n)
                         r = -ESTALE;
@@ -230,7 +229,7 @@ static int put_record(struct pass *pass, struct record *record) {
 static int store_small(struct pass *pass, int fd, struct record *record, struct member *member) {
         struct operation *op = pass->op;
         uint64_t got = 0;
-        int r = read_some(fd, op->buffer, record->size, 0, &got);
+        int r = member_read(fd, op->buffer, record->size, 0, &got);
 
         if (r < 0)
                 return pass_trouble(pass, record->path, r, NULL);
@@ -325,8 +324,10 @@ static void fill_hard_link(const struct hard_link *link, struct record *record) 
 }
 
 static int store_hard_link(struct pass *pass, const struct hard_link *link, struct record *record) {
-        int r = write_hard_link(pass, link, record);
+        int r = batches_settle(pass);
 
+        if (r >= 0)
+                r = write_hard_link(pass, link, record);
         if (r < 0)
                 return r;
         fill_hard_link(link, record);
@@ -433,6 +434,11 @@ static int store_member(struct pass *pass, int fd, const struct stat *st, struct
                 if (r < 0)
                         return r;
         }
+        if (op->attributes.count == 0 && batches_want(record, st))
+                return batches_put(pass, fd, record);
+        r = batches_settle(pass);
+        if (r < 0)
+                return r;
         record->archive = ARCHIVE_DATA;
         if (record->kind == ENTRY_FILE) {
                 r = store_content(pass, fd, st, record, &member);
@@ -456,8 +462,10 @@ int member_store(struct pass *pass, int fd, const char *path, const struct stat 
         r = fill_extra(fd, st, extra, sizeof(extra), &record);
         if (r < 0)
                 return pass_trouble(pass, path, r, NULL);
-        if (record.kind == ENTRY_SOCKET)
-                return put_record(pass, &record);
+        if (record.kind == ENTRY_SOCKET) {
+                r = batches_settle(pass);
+                return r < 0 ? r : put_record(pass, &record);
+        }
         r = open_archive(pass->op, DATA_FILE, &pass->op->data);
         if (r < 0)
                 return r;

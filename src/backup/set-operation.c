@@ -294,6 +294,9 @@ static int run_pass(struct operation *op, const struct source *source, const cha
         if (r >= 0)
                 r = paths ? walk_changed(&pass, paths, count) : walk_source(&pass);
         if (r >= 0)
+                r = batches_settle(&pass);
+        batches_stop(&pass);
+        if (r >= 0)
                 r = manifest_finish(pass.run, NULL, NULL);
         if (r >= 0 && pass.late_count > 0)
                 r = write_late(&pass);

@@ -176,11 +176,13 @@ static bool has_changed_since(const struct stat *st, vss_timestamp_t since) {
 }
 
 static int put_same(struct pass *pass, char *path) {
+        static char none[] = "";
         struct record record = { .kind = RECORD_SAME,
                                  .component = pass->source->component,
-                                 .path = path };
+                                 .path = path,
+                                 .extra = none };
 
-        return manifest_put(pass->run, &record);
+        return batches_put_same(pass, &record);
 }
 
 /* must what lies at @name be stored? 1, 0 it is recorded as the same, negative */
@@ -497,7 +499,8 @@ static int put_gone(struct pass *pass, const char *path) {
         if (r <= 0)
                 return r;
         op_info(pass->op)->components[pass->source->component].gone++;
-        return manifest_put(pass->run, &record);
+        r = batches_settle(pass);
+        return r < 0 ? r : manifest_put(pass->run, &record);
 }
 
 /* one path; *ret_whole when all below it was walked, because the base has no such directory */

@@ -101,6 +101,7 @@ struct pass {
         const struct source *source;
         const struct engine_watch *watch;
         struct manifest_writer *run;
+        struct batches *batches; /* NULL: nothing small was stored yet */
         struct view *base; /* for SOURCE_COMPARE */
         const struct view_item *base_item;
         dev_t device; /* of the source's root */
@@ -126,6 +127,22 @@ int member_store_ranges(struct pass *pass, int fd, const char *path, const struc
 /* the content of @fd again, for comparison */
 int member_digest(struct operation *op, int fd, uint64_t size, uint8_t ret[DIGEST_SIZE]);
 void record_from_stat(const struct stat *st, char *path, uint32_t component, struct record *ret);
+
+/* up to @size bytes at @offset; less only at the end of the file */
+int member_read(int fd, void *buffer, uint64_t size, uint64_t offset, uint64_t *ret);
+
+/* batches.c: small things, stored by a thread in the order of these calls */
+struct batches;
+
+/* has @record, of something without attributes, a place there? */
+bool batches_want(const struct record *record, const struct stat *st);
+/* 0, 1 it failed and was reported, negative: the set cannot go on. What fails in the thread fails
+ * a later call */
+int batches_put(struct pass *pass, int fd, const struct record *record);
+int batches_put_same(struct pass *pass, const struct record *record);
+/* wait until all is stored; before who calls writes to the archive or the run */
+int batches_settle(struct pass *pass);
+void batches_stop(struct pass *pass);
 
 /* changes.c */
 int changes_begin(struct pass *pass);
