@@ -196,6 +196,7 @@ expect_stamp "IV-78" F0 incremental I1 "" "fail = VSS_E_WRITERERROR_NONRETRYABLE
 grep -q '"components_failed":1' "$SCRATCH/out" || fail "the component did not fail"
 told 'succeeded c no'
 expect_stamp IV-83 F0 incremental I2
+restored; has "$B/s/file" # I-188: it does not depend on the one that failed
 store; expect_stamp IV-87 "" full F0
 expect_stamp IV-78 F0 incremental I1
 expect_stamp "a full has no base" "" full F2

@@ -82,6 +82,12 @@ well gather start "add $B" prepare snapshot complete release
 heard identify prepare_backup prepare_snapshot freeze thaw post_snapshot backup_complete backup_shutdown
 [ "$(grep -c 'components=0' "$log")" = 3 ] || { cat "$log"; fail "components without having been selected"; }
 no_copies # M-59: an auto-release copy goes with its object
+# M-15, B-71: one session id in all events of an operation, another one in the next
+sessions() { awk '{ print $2 }' "$log" | sort -u; }
+first=$(sessions)
+[[ $first =~ ^[0-9a-f-]{36}$ ]] || fail "not one session: '$first'"
+well gather start "add $B" prepare snapshot complete release
+[[ $(sessions) =~ ^[0-9a-f-]{36}$ && $(sessions) != "$first" ]] || fail "session '$first', then '$(sessions)'"
 
 echo "-- B-26: given up before PrepareForBackup nothing is owed, after it the writers are told"
 well gather start "add $B" release; heard identify; no_copies
