@@ -52,7 +52,7 @@ tree() { # one of everything (B-150)
     ln -s a "$1/link"
     truncate -s 8M "$1/sparse" && printf mid | dd of="$1/sparse" bs=1 seek=5000000 conv=notrunc status=none
     printf x >"$1/"$'new\nline' && printf y >"$1/"$'bad-\xff' && printf z >"$1/$(printf 'n%.0s' {1..255})"
-    setfattr -n user.c -v green "$1/a" && setfacl -m u:daemon:r "$1/a"
+    setfattr -n user.c -v green "$1/a" && setfacl -m u:1:r "$1/a"
     chown 12:34 "$1/d" && chmod 4751 "$1/d/hard" && mkfifo "$1/fifo" && touch -d '2001-02-03 04:05:06.7' "$1/d"
 }
 tree "$SCRATCH/b/t"

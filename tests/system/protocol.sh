@@ -6,6 +6,7 @@
 . "$(dirname "$0")/../functions.sh"
 requires btrfs
 requires python3
+requires zstd
 PATH=$BUILD/tests:$PATH
 umask 022
 
@@ -152,13 +153,17 @@ has "$B/w/x.cache"; has "$B/own/cache/c" # whoever can write it could keep files
 rm "$etc/not_to_backup.d/shop.conf"
 
 echo "-- SEC-67, B-152: a link inside the copy is stored as a link, SEC-38: nobody else reads a backup"
-mkdir "$B/links" && ln -s /etc/passwd "$B/links/file" && ln -s /etc "$B/links/folder"
+mkdir "$B/links" "$SCRATCH/outside" && echo secret >"$SCRATCH/outside/file"
+ln -s "$SCRATCH/outside/file" "$B/links/file"
+ln -s "$SCRATCH/outside" "$B/links/folder"
 writer <<C
 [component c]
 files = $B/links/* recursive
 C
 store; whole --component "$W:c"; restored
-[ "$(readlink "$SCRATCH/r$B/links/file" "$SCRATCH/r$B/links/folder")" = $'/etc/passwd\n/etc' ] || fail "not stored as links"
+[ "$(readlink "$SCRATCH/r$B/links/file" "$SCRATCH/r$B/links/folder")" = "$SCRATCH/outside/file"$'\n'"$SCRATCH/outside" ] ||
+    fail "not stored as links"
+find "$store" -name '*.zst' -exec zstd -dcq {} + | grep -aq '^secret$' && fail "what a link leads to was saved"
 [ -z "$(find "$store" -type f -perm /077)" ] || fail "others may read: $(find "$store" -type f -perm /077 | head -n 3)"
 
 echo "-- which stamp is passed: M-60, M-61, M-65, I-147, I-148, I-150, I-154"
