@@ -181,6 +181,8 @@ static int push_level(struct places *places, int *take_fd_from, const char *path
         places->levels_count++;
         if (!level->path)
                 return -ENOMEM;
+        if (!created)
+                leftovers_remove(level->fd);
         level->has_default_acl = fgetxattr(level->fd, "system.posix_acl_default", NULL, 0) > 0;
         if (places->levels_count > OPEN_LEVELS) {
                 closep(&places->levels[places->levels_count - 1 - OPEN_LEVELS].fd);

@@ -6,6 +6,8 @@
  * nobody else, and then linked or renamed: a reader sees the old one or the new one (SEC-64). Only
  * ranges on top of a file that is in place are written into it, after the archive was checked, and
  * into a clone where the file system can make one. A failed file is reported and the rest goes on.
+ * What a restore that was killed left beside is removed by the next one that comes to the
+ * directory.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -15,7 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/random.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -40,16 +41,6 @@ struct restore {
 };
 
 /* ---- one file ---- */
-
-/* a name of chance in the directory of the spot */
-static int beside(char buffer[32]) {
-        uint64_t chance;
-
-        if (getrandom(&chance, sizeof(chance), 0) != (ssize_t)sizeof(chance))
-                return -EIO;
-        snprintf(buffer, 32, ".vss-%016llx", (unsigned long long)chance);
-        return 0;
-}
 
 static int cannot_place(const struct spot *spot, int r, struct vss_error *reterr) {
         return vss_fail(reterr, r, "'%s' cannot be put in place: %s", spot->full,
@@ -140,9 +131,9 @@ static int link_in(const struct restore *restore, const struct spot *spot, const
 static int place_file(struct restore *restore, const struct view_item *item,
                       const struct spot *spot, struct vss_error *reterr) {
         _cleanup_close_ int fd = -1;
-        char name[32];
+        char name[LEFTOVERS_NAME_SIZE];
         bool named = false;
-        int r = beside(name);
+        int r = leftovers_name(name);
 
         if (r >= 0)
                 r = fd = open_new(spot, name, &named);
@@ -185,8 +176,8 @@ static int place_special(struct restore *restore, const struct view_item *item,
         const struct record *record = item->parts[0].record;
         struct attributes attributes = { 0 };
         _cleanup_close_ int fd = -1;
-        char name[32];
-        int r = beside(name);
+        char name[LEFTOVERS_NAME_SIZE];
+        int r = leftovers_name(name);
 
         if (r >= 0)
                 r = make_special(record, spot, name);
@@ -216,9 +207,9 @@ static int place_link(struct restore *restore, const struct linked *linked, cons
                 slash ? strndup(linked->path, (size_t)(slash - linked->path)) : strdup("");
         const char *first = slash ? slash + 1 : linked->path;
         _cleanup_close_ int fd = -1;
-        char name[32];
+        char name[LEFTOVERS_NAME_SIZE];
         struct stat st;
-        int r = beside(name);
+        int r = leftovers_name(name);
 
         if (!folder || r < 0)
                 return cannot_place(spot, r < 0 ? r : -ENOMEM, reterr);
@@ -287,12 +278,12 @@ static int patch_and_apply(struct restore *restore, const struct view_part *part
 static int place_ranges(struct restore *restore, const struct view_part *part,
                         const struct spot *spot, struct vss_error *reterr) {
         _cleanup_close_ int fd = open_in_place(spot, part->record, reterr), clone = -1;
-        char name[32];
+        char name[LEFTOVERS_NAME_SIZE];
         int r;
 
         if (fd < 0)
                 return fd;
-        if (beside(name) >= 0)
+        if (leftovers_name(name) >= 0)
                 clone = openat(spot->fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
                                0600);
         if (clone >= 0 && (part->record->links > 1 || ioctl(clone, FICLONE, fd) < 0)) {

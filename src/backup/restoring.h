@@ -134,6 +134,15 @@ int linked_add(struct linked_names *names, const struct view_part *part, const s
                int fd);
 void linked_done(struct linked_names *names);
 
+/* ---- leftovers.c: files made beside their place ---- */
+
+#define LEFTOVERS_NAME_SIZE 80
+
+/* a name of chance that tells who made it */
+int leftovers_name(char ret[LEFTOVERS_NAME_SIZE]);
+/* what restores that were killed left in the directory; a failure leaves it there */
+void leftovers_remove(int fd);
+
 /* ---- attributes.c ---- */
 
 /* what a directory that was there has beyond @attributes */

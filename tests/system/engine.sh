@@ -257,6 +257,33 @@ test_killed() { # nothing but a whole set ever appears; the next run removes wha
     ok "killed at any time"
 }
 
+# restored over an older state: every file is the old one or the new one, and what the killed
+# restores left beside goes away with the next
+test_restore_killed() { # SEC-64
+    local i f; mkdir old new rk; for i in {1..400}; do
+        head -c $((i * 37)) /dev/zero | tr '\0' o >"old/f$i"; head -c $((i * 41)) /dev/zero | tr '\0' n >"new/f$i"; done
+    ln -s old old/l; ln -s new new/l; mkfifo -m 600 new/p; cp -a old rk/m
+    head -c 3000000 /dev/urandom >new/big; : >rk/m/.vss-restore-mine
+    "$TOOL" backup store-rk /m="$SCRATCH/new" >/dev/null
+    mkfifo rk/m/.vss-restore-1-1-0000000000000001 # of a process that is no more, though its number is
+    : >"rk/m/.vss-restore-$$-$(cut -d' ' -f22 /proc/$$/stat)-0000000000000002" # of one that lives
+    local left=0
+    for i in {1..30}; do
+        "$TOOL" restore store-rk latest rk >/dev/null 2>&1 &
+        sleep "0.0$((RANDOM % 30 + 5))"; kill -9 $! 2>/dev/null || true; wait $! 2>/dev/null || true
+        [ "$(find rk/m -name '.vss-restore-*' | wc -l)" -le 2 ] || left=$((left + 1))
+        for f in rk/m/f*; do
+            cmp -s "$f" "old/${f##*/}" || cmp -s "$f" "new/${f##*/}" || fail "neither old nor new: $f"; done
+        [ ! -e rk/m/big ] || cmp -s rk/m/big new/big || fail "half a file"
+    done
+    "$TOOL" restore store-rk latest rk >/dev/null
+    [ -e rk/m/.vss-restore-mine ] || fail "a file of somebody else was removed"
+    rm rk/m/.vss-restore-mine "rk/m/.vss-restore-$$-"*
+    [ -z "$(find rk -name '.vss-restore-*')" ] || fail "left behind: $(find rk -name '.vss-restore-*')"
+    touch -r new rk/m; same new rk/m
+    ok "a restore killed at any time ($left of 30 left something)"
+}
+
 test_store() { # refusals with words
     make_big; [ -d store-p ] || "$TOOL" backup store-p /b="$SCRATCH/big" >/dev/null
     mkdir notastore; : >notastore/x
@@ -291,7 +318,7 @@ case ${1:-all} in
         for seed in 21 22 23; do test_link_rounds $seed ""; test_link_rounds $seed -c; done ;;
     damage) test_damage ;;
     hostile) test_full; test_links_in_the_way ;;
-    crashes) for t in full_disk killed store; do "test_$t"; done ;;
+    crashes) for t in full_disk killed restore_killed store; do "test_$t"; done ;;
     all) for t in trees rounds links damage hostile crashes; do "$SELF" $t; done ;;
     *) for t; do "test_$t"; done ;;
 esac
