@@ -206,14 +206,19 @@ int store_lock(struct store *store, struct vss_error *reterr) {
 int store_open_file(struct store *store, const struct set_info *set, const char *name,
                     struct vss_error *reterr) {
         _cleanup_free_ char *path = path_join(set->folder, name);
-        int fd = path ? openat(store->fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
+        _cleanup_close_ int fd = -1;
+        struct stat st;
 
         if (!path)
                 return vss_fail(reterr, -ENOMEM, "out of memory");
-        if (fd < 0)
+        /* nobody waits for the other end of a fifo that somebody put there */
+        fd = openat(store->fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+        if (fd < 0 || fstat(fd, &st) < 0)
                 return vss_fail(reterr, errno == ENOENT ? -EBADMSG : -errno,
                                 "cannot open '%s/%s': %s", store->path, path, strerror(errno));
-        return fd;
+        if (!S_ISREG(st.st_mode))
+                return vss_fail(reterr, -EBADMSG, "'%s/%s' is not a file", store->path, path);
+        return take_fd(&fd);
 }
 
 static int read_set(struct store *store, const char *name, struct set_record **ret,

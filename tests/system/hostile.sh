@@ -155,4 +155,23 @@ expect 4 "d/secret: .*Permission denied" "${as_user[@]}" "$BUILD/vssctl" backup 
 grep -q "d/closed: .*Permission denied" "$SCRATCH/out" || fail "the closed folder is not named"
 expect 4 "d/secret: .*Permission denied" "${as_user[@]}" "$BUILD/vssctl" backup --to "$SCRATCH/home/s2" "$SCRATCH/e/d/secret"
 expect 0 "0 failed" "${as_user[@]}" "$BUILD/vssctl" backup --to "$SCRATCH/home/s3" "$SCRATCH/e/d/open"
+echo "-- a hostile store: a fifo never blocks, a chain with a gap or a circle is no good backup"
+one=$SCRATCH/b/app/file
+rm -f "$SCRATCH/b/app/large"
+v backup --to "$SCRATCH/store4" "$SCRATCH/b/app" >/dev/null
+echo more >>"$one"
+v backup --to "$SCRATCH/store4" --type incremental >/dev/null
+full=$(ls "$SCRATCH/store4" | grep full) last=$(ls "$SCRATCH/store4" | grep incremental)
+for name in op-1/manifest.zst op-1/data.tar.zst backup-set.txt; do
+    mv "$SCRATCH/store4/$last/$name" "$SCRATCH/saved"
+    mkfifo "$SCRATCH/store4/$last/$name"
+    expect 2 "" timeout 20 vssctl verify --from "$SCRATCH/store4"
+    timeout 20 "$BUILD/vssctl" restore --from "$SCRATCH/store4" --into "$SCRATCH/r4" >"$SCRATCH/out" 2>&1 || [ $? != 124 ] || fail "$name: restore hangs"
+    mv "$SCRATCH/saved" "$SCRATCH/store4/$last/$name"
+done
+grep -q "passed over" "$SCRATCH/out" || fail "an older backup is restored without a word"
+vssctl verify --from "$SCRATCH/store4" >/dev/null
+mv "$SCRATCH/store4/$full" "$SCRATCH/gone"
+expect 2 "missing" vssctl verify --from "$SCRATCH/store4"
+mv "$SCRATCH/gone" "$SCRATCH/store4/$full"
 echo "all well"

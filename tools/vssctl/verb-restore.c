@@ -296,6 +296,9 @@ static int restore_from(const struct paths *paths) {
                 r = store_list(store, &sets, &error);
         if (r >= 0)
                 r = set_find(&sets, arg_set, &set, &error);
+        for (size_t i = 0; r >= 0 && i < sets.damaged_count; i++)
+                fprintf(stderr, "vssctl: note: passed over, it cannot be read: %s\n",
+                        printable(sets.damaged[i]));
         if (r < 0)
                 r = report_error(&error, "cannot find the backup");
         else {

@@ -156,13 +156,34 @@ static int on_progress(void *userdata, uint64_t entries, uint64_t bytes, const c
         return 0;
 }
 
-static int verify_one(struct store *store, struct set_info *set) {
+/* check_chains() - what a set builds on must be there, or it cannot be restored */
+static int check_chains(const struct set_list *sets, const struct set_info *set,
+                        struct vss_error *reterr) {
+        for (uint32_t i = 0; i < set->operations_count; i++)
+                for (uint32_t k = 0; k < set->operations[i].components_count; k++) {
+                        struct set_place place = { set, i + 1, k };
+                        const struct set_component *component = set_place_component(&place);
+                        struct chain chain = { 0 };
+                        int r = component && component->good
+                                        ? chain_of(sets, &place, &chain, reterr)
+                                        : 0;
+
+                        chain_done(&chain);
+                        if (r < 0)
+                                return r;
+                }
+        return 0;
+}
+
+static int verify_one(struct store *store, const struct set_list *sets, struct set_info *set) {
         const struct engine_watch watch = { set, on_progress, on_trouble };
         _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
         struct verify_summary s = { 0 };
         struct json json = { 0 };
         int r = verify_set(store, set, arg_quick ? 0 : VERIFY_CONTENT, &watch, &s, &error);
 
+        if (r >= 0)
+                r = check_chains(sets, set, &error);
         progress("%s", "");
         if (arg_json) {
                 json_string(&json, "record", "verify");
@@ -189,7 +210,7 @@ static int verify_store(char *names[]) {
         if (r < 0)
                 return report_error(&error, "cannot verify");
         for (size_t i = 0; !*names && i < sets.count; i++)
-                if (verify_one(store, sets.sets[i]) != EXIT_OK)
+                if (verify_one(store, &sets, sets.sets[i]) != EXIT_OK)
                         result = EXIT_RUNTIME;
         for (size_t i = 0; !*names && i < sets.damaged_count; i++)
                 result = print_damaged(sets.damaged[i]);
@@ -202,7 +223,7 @@ static int verify_store(char *names[]) {
                 else
                         for (size_t i = 0; i < sets.count; i++)
                                 if (sets.sets[i] == set &&
-                                    verify_one(store, sets.sets[i]) != EXIT_OK)
+                                    verify_one(store, &sets, sets.sets[i]) != EXIT_OK)
                                         result = EXIT_RUNTIME;
         }
         set_list_done(&sets);
