@@ -105,7 +105,7 @@ vssctl verify --from "$SCRATCH/store"
 echo "-- what a listing shows can be named"
 expect 0 "^    ledger$" vssctl list backups --from "$SCRATCH/store"
 shown=$(vssctl list backups --from "$SCRATCH/store" | grep -o '{[-0-9a-f]*}' | tail -n 1)
-expect 0 "restored 1 entries" v restore --from "$SCRATCH/store" --set "$shown" --into "$SCRATCH/r5" "$SCRATCH/x/t/a"
+expect 0 "restored 1 entry" v restore --from "$SCRATCH/store" --set "$shown" --into "$SCRATCH/r5" "$SCRATCH/x/t/a"
 
 echo "-- one path of a backup, by its bytes"
 v restore --from "$SCRATCH/store" --into "$SCRATCH/r4" "$SCRATCH/x/t/"$'bad-\xff'

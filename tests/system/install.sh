@@ -9,7 +9,7 @@ grep -qw overlay /proc/filesystems || skip "the kernel has no overlayfs"
 
 DESTDIR=$SCRATCH/root meson install -C "$BUILD" --no-rebuild >"$SCRATCH/log" 2>&1 || { cat "$SCRATCH/log"; fail "install"; }
 for file in bin/vssctl libexec/vss/vssd share/man/man8/vssctl.8 include/vss/writer.h \
-    share/bash-completion/completions/vssctl lib/x86_64-linux-gnu/pkgconfig/vss.pc; do
+    share/bash-completion/completions/vssctl share/doc/vss/writers.md lib/x86_64-linux-gnu/pkgconfig/vss.pc; do
     [ -e "$SCRATCH/root/usr/$file" ] || fail "$file is not installed"
 done
 make_fs btrfs 512M "$SCRATCH/b"
@@ -26,6 +26,7 @@ set -eu
 cd "$1"
 mount -t overlay overlay -o lowerdir="$1/root/usr:/usr" /usr
 cc -shared -fPIC -Wall -Werror -o work/notes.so work/notes.c $(pkg-config --cflags --libs vss)
+[ -e "$(pkg-config --variable=writerdir vss)/sqlite.so" ]
 vssctl list --config etc writers | grep -q Notes
 vssctl backup --config etc --to store "$1/b" --quiet
 rm -r "$1/b/notes"

@@ -251,6 +251,10 @@ const char *format_bytes(uint64_t bytes) {
         return ring_format(unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
 }
 
+const char *format_entries(uint64_t count) {
+        return ring_format("%" PRIu64 " %s", count, count == 1 ? "entry" : "entries");
+}
+
 const char *writer_state_word(uint32_t state) {
         static const char *const words[] = {
                 [VSS_WS_UNKNOWN] = "Unknown",

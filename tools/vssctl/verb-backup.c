@@ -146,7 +146,7 @@ static int print_outcome(const struct backup_outcome *o) {
                                (double)o->operations[i].hold_us / 1000);
                 printf("  %zu component%s saved, %zu failed\n", o->components_good,
                        o->components_good == 1 ? "" : "s", o->components_failed);
-                printf("  %" PRIu64 " entries, %s read, %s stored, %.2f s\n", o->entries,
+                printf("  %s, %s read, %s stored, %.2f s\n", format_entries(o->entries),
                        format_bytes(o->bytes), format_bytes(o->stored_bytes),
                        (double)o->total_us / 1e6);
                 return EXIT_OK;

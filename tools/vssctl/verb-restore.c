@@ -266,7 +266,7 @@ static int print_summary(const struct set_info *set, const struct restore_summar
 
         progress("%s", "");
         if (!arg_json) {
-                printf("restored %" PRIu64 " entries, %s, from %s", s->placed,
+                printf("restored %s, %s, from %s", format_entries(s->placed),
                        format_bytes(s->bytes), set->folder);
                 if (s->kept)
                         printf("; %" PRIu64 " kept as they were", s->kept);

@@ -88,7 +88,7 @@ static int print_set(const struct set_list *sets, const struct set_info *set) {
                         printf("  label:      %s\n", printable(set->label));
                 printf("  components: %zu good, %zu failed\n", good, failed);
                 print_components(set);
-                printf("  holds:      %" PRIu64 " entries, %s, %s stored\n", entries,
+                printf("  holds:      %s, %s, %s stored\n", format_entries(entries),
                        format_bytes(bytes), format_bytes(set->stored_bytes));
                 return EXIT_OK;
         }

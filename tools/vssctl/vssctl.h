@@ -85,6 +85,7 @@ const char *printable(const char *bytes);
 const char *format_id(const struct vss_id *id); /* {...}, T-4; same ring */
 const char *format_time(vss_timestamp_t time); /* local; same ring */
 const char *format_bytes(uint64_t bytes); /* "12.3 MB"; same ring */
+const char *format_entries(uint64_t count); /* "1 entry"; same ring */
 const char *writer_state_word(uint32_t state); /* T-40 */
 const char *backup_type_word(uint32_t type); /* "full" ... */
 const char *attribute_words(uint32_t attributes); /* T-41; same ring */
