@@ -3,6 +3,7 @@
 # usage: BUILD=build bench/hold.sh [RUNS]    figures of docs/hold.md: idle, then under load
 # shellcheck source=tests/functions.sh
 . "$(dirname "$0")/../tests/functions.sh"
+ninja -C "$BUILD" bench/bench-hold >/dev/null
 runs=${1:-200}
 X=$SCRATCH/x E=$SCRATCH/e
 make_fs xfs 1G "$X"

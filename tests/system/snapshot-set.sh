@@ -25,24 +25,27 @@ echo before >"$X/file"
 open() { # open: a new backup program
     coproc R_ { exec "$BUILD/tests/requester" "$R/conf" 2>"$R/words"; }
     requester=$R__PID
+    # of our own: bash forgets those of the new one when it reaps the old one
+    exec {to}>&"${R_[1]}" {from}<&"${R_[0]}"
+    exec {R_[1]}>&- {R_[0]}<&-
     cleanup_fn "kill -9 $requester 2>/dev/null"
     answer
 }
 answer() { # the lines up to "ok"; "failed ..." ends the test unless it is expected
     local line
     lines=()
-    while read -r -t 60 line <&"${R_[0]}"; do
+    while read -r -t 60 line <&"$from"; do
         [ "$line" = ok ] && return 0
         lines+=("$line")
         [[ $line == failed* ]] && return 1
     done
     fail "no answer: $(cat "$R/words")"
 }
-do_() { echo "$*" >&"${R_[1]}"; answer || fail "$*: ${lines[*]}"; }
+do_() { echo "$*" >&"$to"; answer || fail "$*: ${lines[*]}"; }
 fails() { # fails WORDS STEP
     local words=$1
     shift
-    echo "$*" >&"${R_[1]}"
+    echo "$*" >&"$to"
     answer && fail "'$*' was accepted"
     [[ ${lines[*]} == *"$words"* ]] || fail "'$*': ${lines[*]}, expected '$words'"
 }
@@ -55,7 +58,7 @@ wait_until() { # wait_until SECONDS COMMAND...
     fail "waited in vain: $*"
 }
 hang_up() { # shellcheck disable=SC1083,SC2093
-    exec {R_[1]}>&-
+    exec {to}>&-
     wait "$requester" || true
 }
 gone() { ! kill -0 "$1" 2>/dev/null; }
@@ -100,15 +103,15 @@ compgen -G "$R/*/sets/*" >/dev/null && fail "a record stayed"
 open
 do_ context 0x19
 do_ start
-first=$requester in=${R_[1]} out=${R_[0]}
-exec {keep_in}>&"$in" {keep_out}<&"$out"
+first=$requester
+exec {keep_in}>&"$to" {keep_out}<&"$from"
 open
 do_ context 0x19
 fails VSS_E_SNAPSHOT_SET_IN_PROGRESS start
 kill -9 "$first"
 wait "$first" 2>/dev/null || true
 exec {keep_in}>&- {keep_out}<&-
-retry() { echo start >&"${R_[1]}"; answer; }
+retry() { echo start >&"$to"; answer; }
 wait_until 5 retry
 close_
 
@@ -169,7 +172,7 @@ do_ gather
 do_ start
 do_ add "$X"
 do_ prepare
-echo snapshot >&"${R_[1]}"
+echo snapshot >&"$to"
 wait_for_hold
 vssd=$(vssd_of)
 begin=$SECONDS
@@ -186,7 +189,7 @@ do_ gather
 do_ start
 do_ add "$X"
 do_ prepare
-echo snapshot >&"${R_[1]}"
+echo snapshot >&"$to"
 wait_for_hold
 vssd=$(vssd_of)
 kill -TERM "$vssd"
