@@ -75,6 +75,17 @@ int archive_writer_data(struct archive_writer *writer, const void *data, size_t 
         return frame_writer_put(writer->frames, data, size);
 }
 
+char *archive_writer_space(struct archive_writer *writer, size_t *ret_size) {
+        return frame_writer_space(writer->frames, ret_size);
+}
+
+int archive_writer_commit(struct archive_writer *writer, size_t size) {
+        if (size > writer->announced - writer->put)
+                return -EFBIG;
+        writer->put += size;
+        return frame_writer_commit(writer->frames, size);
+}
+
 int archive_writer_end(struct archive_writer *writer) {
         static const char zeros[BLOCK];
 

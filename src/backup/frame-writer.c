@@ -313,26 +313,37 @@ static int flush_block(struct frame_writer *writer) {
         return r;
 }
 
+char *frame_writer_space(struct frame_writer *writer, size_t *ret_size) {
+        struct block *block = block_of(writer, writer->filling);
+
+        *ret_size = writer->frame_size - block->plain_size;
+        return block->plain + block->plain_size;
+}
+
+int frame_writer_commit(struct frame_writer *writer, size_t size) {
+        struct block *block = block_of(writer, writer->filling);
+
+        block->plain_size += size;
+        writer->position += size;
+        return block->plain_size == writer->frame_size ? flush_block(writer) : 0;
+}
+
 int frame_writer_put(struct frame_writer *writer, const void *data, size_t size) {
         const char *p = data;
 
         while (size > 0) {
-                struct block *block = block_of(writer, writer->filling);
-                size_t n = writer->frame_size - block->plain_size;
+                size_t n;
+                char *to = frame_writer_space(writer, &n);
+                int r;
 
                 if (n > size)
                         n = size;
-                memcpy(block->plain + block->plain_size, p, n);
-                block->plain_size += n;
-                writer->position += n;
+                memcpy(to, p, n);
+                r = frame_writer_commit(writer, n);
+                if (r < 0)
+                        return r;
                 p += n;
                 size -= n;
-                if (block->plain_size == writer->frame_size) {
-                        int r = flush_block(writer);
-
-                        if (r < 0)
-                                return r;
-                }
         }
         return 0;
 }

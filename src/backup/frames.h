@@ -25,6 +25,10 @@ int frame_writer_new(int take_fd, uint32_t frame_size, int level, unsigned threa
                      struct frame_writer **ret);
 /* frame_writer_put() - 0, or the negative errno that some thread met */
 int frame_writer_put(struct frame_writer *writer, const void *data, size_t size);
+/* frame_writer_space() - where the next bytes may be put without a copy, at least one;
+ * frame_writer_commit() - so many were */
+char *frame_writer_space(struct frame_writer *writer, size_t *ret_size);
+int frame_writer_commit(struct frame_writer *writer, size_t size);
 uint64_t frame_writer_position(const struct frame_writer *writer);
 /* frame_writer_mark(), _rewind() - everything put since the mark never was */
 int frame_writer_mark(struct frame_writer *writer);

@@ -133,8 +133,11 @@ struct feed {
 static int feed_range(struct operation *op, int fd, uint64_t offset, uint64_t length, uint64_t at,
                       struct feed *feed) {
         while (length > 0) {
-                uint64_t n = length < READ_SIZE ? length : READ_SIZE, got = 0;
-                int r = member_read(fd, op->buffer, n, offset, &got);
+                size_t room = READ_SIZE;
+                char *buffer =
+                        feed->archive ? archive_writer_space(feed->archive, &room) : op->buffer;
+                uint64_t n = length < room ? length : room, got = 0;
+                int r = member_read(fd, buffer, n, offset, &got);
 
                 if (r >= 0 && got < n)
                         r = -ESTALE;
@@ -142,9 +145,9 @@ static int feed_range(struct operation *op, int fd, uint64_t offset, uint64_t le
                         feed->file_error = r;
                         return 0;
                 }
-                r = content_digest_data(op->digest, at, op->buffer, (size_t)n);
+                r = content_digest_data(op->digest, at, buffer, (size_t)n);
                 if (r >= 0 && feed->archive)
-                        r = archive_writer_data(feed->archive, op->buffer, (size_t)n);
+                        r = archive_writer_commit(feed->archive, (size_t)n);
                 if (r < 0)
                         return r;
                 offset += n;

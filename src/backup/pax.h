@@ -42,6 +42,10 @@ int archive_writer_begin(struct archive_writer *writer, const struct member *mem
                          uint64_t *ret_offset);
 /* archive_writer_data() - what is not hole, one piece after the other */
 int archive_writer_data(struct archive_writer *writer, const void *data, size_t size);
+/* archive_writer_space() - where the next of them may be put without a copy, commit says how many
+ * were */
+char *archive_writer_space(struct archive_writer *writer, size_t *ret_size);
+int archive_writer_commit(struct archive_writer *writer, size_t size);
 int archive_writer_end(struct archive_writer *writer);
 /* mark before a member that may turn out short; rewind instead of ending it, so that no member
  * bears the name of a file that it does not hold whole */
