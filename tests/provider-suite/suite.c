@@ -47,6 +47,42 @@ bool is_mirror(void) {
         return strcmp(ops->name, "mirror") == 0;
 }
 
+/* What the runtime does for a step that a provider leaves out: nothing (vss/provider.h) */
+static int no_load(struct vss_provider *p, struct vss_error *error) {
+        return 0;
+}
+
+static void no_unload(struct vss_provider *p) {
+}
+
+static int no_setting(struct vss_provider *p, const char *key, const char *value,
+                      struct vss_error *error) {
+        return E_INVALIDARG;
+}
+
+static int no_step(struct vss_provider *p, const struct vss_id *set, struct vss_error *error) {
+        return 0;
+}
+
+static int no_post_commit(struct vss_provider *p, const struct vss_id *set, uint32_t count,
+                          struct vss_error *error) {
+        return 0;
+}
+
+static void fill_defaults(void) {
+        CHECK(ops->is_volume_supported && ops->begin_prepare_snapshot && ops->commit_snapshots);
+        CHECK(ops->abort_snapshots && ops->get_snapshot_properties && ops->query);
+        CHECK(ops->delete_snapshots);
+        ops->configure = ops->configure ?: no_setting;
+        ops->load = ops->load ?: no_load;
+        ops->unload = ops->unload ?: no_unload;
+        ops->end_prepare_snapshots = ops->end_prepare_snapshots ?: no_step;
+        ops->pre_commit_snapshots = ops->pre_commit_snapshots ?: no_step;
+        ops->post_commit_snapshots = ops->post_commit_snapshots ?: no_post_commit;
+        ops->pre_final_commit_snapshots = ops->pre_final_commit_snapshots ?: no_step;
+        ops->post_final_commit_snapshots = ops->post_final_commit_snapshots ?: no_step;
+}
+
 static void configure_and_load(void) {
         provider = (struct vss_provider){ 0 };
         for (size_t i = 0; i < suite.setting_count; i++) {
@@ -71,6 +107,7 @@ void provider_open(void) {
         ops = init();
         CHECK_INT(ops->size, sizeof(*ops));
         CHECK_INT(ops->api, VSS_PROVIDER_API);
+        fill_defaults();
         configure_and_load();
 }
 
@@ -391,7 +428,15 @@ static void run_case(const char *name) {
 int main(int argc, char **argv) {
         int status = 0;
 
-        CHECK(argc > 2);
+        if (argc < 3) {
+                fprintf(stderr,
+                        "usage: provider-suite PLUGIN.so [KEY=VALUE...] [-a AREA] -m MOUNT [-s "
+                        "SUBVOLUME]... CASES...\nCASES:");
+                for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+                        fprintf(stderr, " %s", cases[i].name);
+                fprintf(stderr, "\n");
+                return 2;
+        }
         setvbuf(stdout, NULL, _IOLBF, 0);
         umask(022);
         suite.plugin = argv[1];
