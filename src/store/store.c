@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -241,15 +242,34 @@ static int adopt_place(struct adoption *a, int place) {
         return 0;
 }
 
+/* lock_adoption() - two that start at once must not both undo the same. Whoever takes longer than
+ * this is stopped or stuck; nobody else waits for it for ever */
+static int lock_adoption(int fd) {
+        const struct timespec pause = { .tv_nsec = 100 * 1000 * 1000 };
+
+        for (unsigned tries = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; tries++) {
+                if (errno != EWOULDBLOCK || tries == 50)
+                        return -errno;
+                (void)nanosleep(&pause, NULL);
+        }
+        return 0;
+}
+
 int store_adopt(struct store *s, store_sink_t sink,
                 void (*damaged)(void *userdata, const char *path, const char *words),
                 void *userdata, struct vss_error *reterr) {
         struct adoption a = { s, sink, damaged, userdata, 0 };
-        /* two that start at once must not both undo the same */
         _cleanup_close_ int lock =
                 openat(s->lives, "adopt", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        int locked = lock < 0 ? -errno : lock_adoption(lock);
 
-        if (lock < 0 || flock(lock, LOCK_EX) < 0)
+        if (locked == -EWOULDBLOCK)
+                return vss_fail(reterr, -EBUSY,
+                                "another vssd has been cleaning up since it started and does not "
+                                "go on; see who holds '%s/../lives/adopt' ('fuser -v') and end it",
+                                s->path[VOLATILE]);
+        errno = -locked;
+        if (locked < 0)
                 return vss_fail(reterr, -errno, "the lock for adopting records cannot be taken: %s",
                                 strerror(errno));
         for (int place = 0; place < PLACES; place++) {

@@ -174,4 +174,11 @@ vssctl verify --from "$SCRATCH/store4" >/dev/null
 mv "$SCRATCH/store4/$full" "$SCRATCH/gone"
 expect 2 "missing" vssctl verify --from "$SCRATCH/store4"
 mv "$SCRATCH/gone" "$SCRATCH/store4/$full"
+echo "-- a vssd that is stopped while it cleans up keeps nobody waiting for ever (S-47)"
+flock --no-fork "$RUN/lives/adopt" sleep 30 & holder=$!
+sleep 0.2
+expect 2 "does not go on" timeout 25 "$BUILD/vssctl" list shadows --config "$etc"
+kill $holder
+wait $holder 2>/dev/null || true
+expect 0 "" v list shadows
 echo "all well"
