@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # engine.sh [BUILD [FILES [GB]]] - a full backup, an increment of nothing and a restore, beside
-# tar | zstd -1 and, if installed, restic and borg. Times as ratios to tar | zstd -1, peak memory.
+# tar | zstd -1 and, if installed, restic and borg, RUNS times (3) in turns: medians of wall and
+# processor time and of their ratios to the tar of the same round, peak memory.
 # Everything is written to disk within the measured time. Needs root and room in /var/tmp.
 set -euo pipefail
 BUILD=${1:-${BUILD:?usage: engine.sh BUILD [FILES] [GB]}}
@@ -30,35 +31,50 @@ for i in range(int(sys.argv[1])):
             f.write(data['text'][k:k + (1 << 20)].ljust(1 << 20, b'x'))
             f.write(data['random'][k:] + data['random'][:k] + b'y' * 48576)
 P
-# run NAME BASE COMMAND: seconds, ratio to BASE seconds, peak KB
+# run WHAT NAME COMMAND: a line of what, name, seconds, processor seconds, peak KB in times
 run() {
-    local name=$1 base=$2; shift 2; sync
-    /usr/bin/time -o t -f '%e %M' bash -c "$*" >/dev/null
-    read -r seconds peak <t
-    awk -v n="$name" -v s="$seconds" -v b="${base:-$seconds}" -v p="$peak" \
-        'BEGIN { printf "%-34s %7.2f s  %5.2f  %6.1f MB\n", n, s, s / b, p / 1024 }'
+    local what=$1 name=$2
+    shift 2
+    sync
+    /usr/bin/time -o t -f '%e %U %S %M' bash -c "$*" >/dev/null
+    read -r wall user system peak <t
+    printf '%s\t%s\t%s\t%s\t%s\n' "$what" "$name" "$wall" "$(awk "BEGIN { print $user + $system }")" "$peak" >>times
+}
+export RESTIC_PASSWORD=x BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK=yes BORG_BASE_DIR=$W
+round() { # round WHAT: everything once
+    local what=$1
+    run "$what" "tar | zstd -1" "tar cf - $what | zstd -q -1 >a.tar.zst; sync a.tar.zst"
+    run "$what" "engine, full" "$TOOL backup e.store /s=$W/$what"
+    run "$what" "engine, nothing changed" "$TOOL backup -t incremental e.store /s=$W/$what"
+    run "$what" "zstd -d | tar x" "mkdir t.out; zstd -dc a.tar.zst | tar -C t.out -x; sync -f t.out"
+    rm -rf t.out
+    run "$what" "engine, restored" "$TOOL restore e.store latest e.out"
+    rm -rf e.out e.store a.tar.zst
+    if command -v restic >/dev/null; then
+        restic -q -r r.store init >/dev/null
+        run "$what" "restic, full" "restic -q -r r.store backup --no-cache $what; sync -f ."
+        rm -rf r.store
+    fi
+    if command -v borg >/dev/null; then
+        borg init -e none b.store
+        run "$what" "borg, full" "borg create -C lz4 b.store::1 $what; sync -f ."
+        rm -rf b.store
+    fi
 }
 for what in small large; do
     tar cf - "$what" | cat >/dev/null # into the cache
-    run "$what: tar | zstd -1" "" "tar cf - $what | zstd -q -1 >a.tar.zst; sync a.tar.zst"; base=$seconds
-    run "$what: engine, full" "$base" "$TOOL backup $what.store /s=$W/$what"
-    run "$what: engine, nothing changed" "$base" "$TOOL backup -t incremental $what.store /s=$W/$what"
-    run "$what: tar, unpacked" "" "mkdir t.out; zstd -dc a.tar.zst | tar -C t.out -x; sync -f t.out"; unpack=$seconds
-    run "$what: engine, restored" "$unpack" "$TOOL restore $what.store latest e.out"
-    rm -rf t.out e.out a.tar.zst
-    if command -v restic >/dev/null; then
-        export RESTIC_PASSWORD=x; restic -q -r r.store init >/dev/null
-        run "$what: restic, full" "$base" "restic -q -r r.store backup --no-cache $what; sync -f ."
-        run "$what: restic, nothing changed" "$base" "restic -q -r r.store backup --no-cache $what; sync -f ."; rm -rf r.store
-    else
-        echo "restic is not installed: not compared"
-    fi
-    if command -v borg >/dev/null; then
-        export BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK=yes BORG_BASE_DIR=$W; borg init -e none b.store
-        run "$what: borg, full" "$base" "borg create -C lz4 b.store::1 $what; sync -f ."
-        run "$what: borg, nothing changed" "$base" "borg create -C lz4 b.store::2 $what; sync -f ."; rm -rf b.store
-    else
-        echo "borg is not installed: not compared"
-    fi
-    du -s --apparent-size "$what" "$what.store" | awk '{ printf "%-34s %7.0f MB\n", $2, $1 / 1024 }'
+    for ((i = 0; i < ${RUNS:-3}; i++)); do round "$what"; done
 done
+python3 - <<'P'
+from statistics import median
+rows = [line.rstrip('\n').split('\t') for line in open('times')]
+print(f'{"":32} {"wall s":>8} {"ratio":>6} {"cpu s":>8} {"ratio":>6} {"peak MB":>8}')
+for what in ('small', 'large'):
+    names = list(dict.fromkeys(r[1] for r in rows if r[0] == what))
+    of = {n: [[float(x) for x in r[2:]] for r in rows if r[:2] == [what, n]] for n in names}
+    for n in names:
+        base = of['zstd -d | tar x' if n in ('zstd -d | tar x', 'engine, restored') else 'tar | zstd -1']
+        wall, cpu = (median(v[k] for v in of[n]) for k in (0, 1))
+        rw, rc = (median(v[k] / b[k] for v, b in zip(of[n], base)) for k in (0, 1))
+        print(f'{what + ": " + n:32} {wall:8.2f} {rw:6.2f} {cpu:8.2f} {rc:6.2f} {max(v[2] for v in of[n]) / 1024:8.1f}')
+P
