@@ -480,3 +480,10 @@ int places_finish(struct places *places, struct vss_error *reterr) {
                                          strerror(errno));
         return first;
 }
+
+int cannot_place(const struct spot *spot, int r, struct vss_error *reterr) {
+        return vss_fail(reterr, r, "'%s' cannot be put in place: %s", spot->full,
+                        r == -EISDIR   ? "a directory that is not empty is in the way"
+                        : r == -EEXIST ? "something is there already"
+                                       : strerror(-r));
+}

@@ -12,11 +12,9 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -41,13 +39,6 @@ struct restore {
 };
 
 /* ---- one file ---- */
-
-static int cannot_place(const struct spot *spot, int r, struct vss_error *reterr) {
-        return vss_fail(reterr, r, "'%s' cannot be put in place: %s", spot->full,
-                        r == -EISDIR   ? "a directory that is not empty is in the way"
-                        : r == -EEXIST ? "something is there already"
-                                       : strerror(-r));
-}
 
 /* 1: something is there and stays; the caller reports it as kept */
 static int look_first(const struct restore *restore, const struct spot *spot,
@@ -227,80 +218,6 @@ static int place_link(struct restore *restore, const struct linked *linked, cons
         return r;
 }
 
-/* ---- ranges on top of what is in place (I-133) ---- */
-
-static int ranges_begin_at_zero(const struct record *record) {
-        return strncmp(record->extra, "0:", 2) == 0;
-}
-
-/* the file in place, checked (SEC-64), or a new one */
-static int open_in_place(const struct spot *spot, const struct record *record,
-                         struct vss_error *reterr) {
-        int fd = open_beneath(spot->fd, spot->name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY,
-                              false);
-        struct stat st;
-
-        if (fd == -ENOENT) {
-                if (!ranges_begin_at_zero(record))
-                        return vss_fail(reterr, -ENOENT,
-                                        "'%s' is missing: the image holds only ranges of it, "
-                                        "restore its base first",
-                                        spot->full);
-                fd = openat(spot->fd, spot->name,
-                            O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-                return fd < 0 ? cannot_place(spot, -errno, reterr) : fd;
-        }
-        if (fd < 0)
-                return cannot_place(spot, fd, reterr);
-        if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || (st.st_nlink > 1 && record->links < 2)) {
-                close(fd);
-                return vss_fail(reterr, -EMLINK,
-                                "'%s' is no regular file, or has other names that the backup does "
-                                "not know; it is not written into",
-                                spot->full);
-        }
-        return fd;
-}
-
-static int patch_and_apply(struct restore *restore, const struct view_part *part, int fd,
-                           struct vss_error *reterr) {
-        struct attributes attributes = { 0 };
-        int r = members_attributes(&restore->members, part, &attributes, reterr);
-
-        if (r >= 0)
-                r = members_patch(&restore->members, part, fd, reterr);
-        if (r >= 0)
-                r = attributes_apply(fd, part->record, &attributes, false, reterr);
-        attributes_done(&attributes);
-        return r;
-}
-
-static int place_ranges(struct restore *restore, const struct view_part *part,
-                        const struct spot *spot, struct vss_error *reterr) {
-        _cleanup_close_ int fd = open_in_place(spot, part->record, reterr), clone = -1;
-        char name[LEFTOVERS_NAME_SIZE];
-        int r;
-
-        if (fd < 0)
-                return fd;
-        if (leftovers_name(name) >= 0)
-                clone = openat(spot->fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-                               0600);
-        if (clone >= 0 && (part->record->links > 1 || ioctl(clone, FICLONE, fd) < 0)) {
-                (void)unlinkat(spot->fd, name, 0);
-                closep(&clone);
-                clone = -1;
-        }
-        r = patch_and_apply(restore, part, clone >= 0 ? clone : fd, reterr);
-        if (clone < 0)
-                return r < 0 || fdatasync(fd) >= 0 ? r : cannot_place(spot, -errno, reterr);
-        if (r >= 0 && (fdatasync(clone) < 0 || renameat(spot->fd, name, spot->fd, spot->name) < 0))
-                r = cannot_place(spot, -errno, reterr);
-        if (r < 0)
-                (void)unlinkat(spot->fd, name, 0);
-        return r;
-}
-
 /* ---- entries ---- */
 
 static void report(struct restore *restore, const struct view_item *item, const char *placed,
@@ -340,7 +257,7 @@ static int place_leaf(struct restore *restore, const struct view_item *item, str
         if (r != 0)
                 return r;
         if (patch)
-                return place_ranges(restore, part, spot, reterr);
+                return restore_ranges(&restore->members, part, spot, reterr);
         linked = item->parts_count == 1 && part->record->links > 1
                          ? linked_find(&restore->linked, part)
                          : NULL;

@@ -89,6 +89,9 @@ struct spot {
         const char *name; /* in it */
 };
 
+/* cannot_place() - words for @r, a negative errno; returns it */
+int cannot_place(const struct spot *spot, int r, struct vss_error *reterr);
+
 int places_init(struct places *places, const struct restore_request *request,
                 struct vss_error *reterr);
 /* places_done() - closes everything; without _finish() nothing more is set on directories */
@@ -133,6 +136,13 @@ const struct linked *linked_find(const struct linked_names *names, const struct 
 int linked_add(struct linked_names *names, const struct view_part *part, const struct spot *spot,
                int fd);
 void linked_done(struct linked_names *names);
+
+/* ---- restore-ranges.c ---- */
+
+/* restore_ranges() - 0 or negative with words; a missing file is one only when the ranges do not
+ * begin at its start (R-123) */
+int restore_ranges(struct members *members, const struct view_part *part, const struct spot *spot,
+                   struct vss_error *reterr);
 
 /* ---- leftovers.c: files made beside their place ---- */
 

@@ -23,6 +23,7 @@ echo before >"$B/nested/file"
 echo before >"$X/file"
 
 open() { # open: a new backup program
+    # shellcheck disable=SC2093,SC1083
     coproc R_ { exec "$BUILD/tests/requester" "$R/conf" 2>"$R/words"; }
     requester=$R__PID
     # of our own: bash forgets those of the new one when it reaps the old one
