@@ -38,7 +38,7 @@ run() {
     sync
     /usr/bin/time -o t -f '%e %U %S %M' bash -c "$*" >/dev/null
     read -r wall user system peak <t
-    printf '%s\t%s\t%s\t%s\t%s\n' "$what" "$name" "$wall" "$(awk "BEGIN { print $user + $system }")" "$peak" >>times
+    printf '%s\t%s\t%s\t%s\t%s\n' "$what" "$name" "$wall" "$(awk "BEGIN { print $user + $system }")" "$peak" >>"times"
 }
 export RESTIC_PASSWORD=x BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK=yes BORG_BASE_DIR=$W
 round() { # round WHAT: everything once

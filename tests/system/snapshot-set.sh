@@ -23,11 +23,11 @@ echo before >"$B/nested/file"
 echo before >"$X/file"
 
 open() { # open: a new backup program
-    # shellcheck disable=SC2093,SC1083
     coproc R_ { exec "$BUILD/tests/requester" "$R/conf" 2>"$R/words"; }
     requester=$R__PID
     # of our own: bash forgets those of the new one when it reaps the old one
     exec {to}>&"${R_[1]}" {from}<&"${R_[0]}"
+    # shellcheck disable=SC2093,SC1083
     exec {R_[1]}>&- {R_[0]}<&-
     cleanup_fn "kill -9 $requester 2>/dev/null"
     answer
