@@ -132,6 +132,14 @@ printf '[writer]\nplugin = sqlite\n[sqlite]\nnonsense = 1\n' >"$etc/writers.d/br
 expect 4 "nonsense" v backup --to "$SCRATCH/s4" "$SCRATCH/x"
 rm "$etc/writers.d/broken.conf"
 
+echo "-- a writer that fails is told once"
+printf '[writer]\nplugin = test\n[test]\nfail = freeze VSS_E_WRITERERROR_RETRYABLE\n[component c]\nfiles = %s/t/d/*\n' \
+    "$SCRATCH/x" >"$etc/writers.d/failing.conf"
+expect 4 "component 'c'" v backup --to "$SCRATCH/s5" "$SCRATCH/x"
+[ "$(grep -c 'Failed at freeze' "$SCRATCH/out")" = 1 ] || { cat "$SCRATCH/out"; fail "not told once"; }
+expect 0 "c: failed: " vssctl list backups --from "$SCRATCH/s5"
+rm "$etc/writers.d/failing.conf"
+
 echo "-- bad input"
 expect 1 "no such file" backup "$SCRATCH/missing"
 expect 1 "" v backup --to "$SCRATCH/s2" --component nobody:nothing

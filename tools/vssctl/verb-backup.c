@@ -65,11 +65,35 @@ static void tell_trouble(void *userdata, const char *component, const char *path
         print_trouble(component, path, NULL, code, words);
 }
 
+/* is_told() - the writers are asked after the copy and at the end; a person reads one answer once.
+ * What does not fit is said twice */
+static bool is_told(const struct vss_writer_status *status) {
+        static struct {
+                struct vss_id instance;
+                uint32_t state;
+                int failure;
+        } told[64];
+        static size_t count;
+
+        for (size_t i = 0; i < count; i++)
+                if (vss_id_equal(&told[i].instance, &status->instance_id) &&
+                    told[i].state == status->state && told[i].failure == status->failure)
+                        return true;
+        if (count < ELEMENTSOF(told)) {
+                told[count].instance = status->instance_id;
+                told[count].state = status->state;
+                told[count++].failure = status->failure;
+        }
+        return false;
+}
+
 static void tell_writer(void *userdata, const struct vss_writer_status *status) {
         struct json json = { 0 };
 
         progress("%s", "");
         if (!arg_json) {
+                if (is_told(status))
+                        return;
                 fprintf(stderr, "vssctl: writer '%s': %s: %s\n", printable(status->name),
                         writer_state_word(status->state),
                         status->message && *status->message ? printable(status->message)
