@@ -27,30 +27,35 @@ static char *trim(char *s) {
         return s;
 }
 
+/* parse_line() - 0 with *ret_words set: the line is no setting */
 static int parse_line(char *line, unsigned number, char **section, ini_sink_t sink, void *userdata,
-                      struct vss_error *reterr) {
+                      const char **ret_words) {
         char *s = trim(line), *equals;
         size_t n = strlen(s);
 
         if (n == 0 || *s == '#' || *s == ';')
                 return 0;
         if (*s == '[') {
-                if (s[n - 1] != ']')
-                        return vss_fail(reterr, E_INVALIDARG,
-                                        "line %u: section without closing bracket", number);
+                if (s[n - 1] != ']') {
+                        *ret_words = "section without closing bracket";
+                        return 0;
+                }
                 s[n - 1] = '\0';
                 free(*section);
                 *section = strdup(trim(s + 1));
                 return *section ? 0 : -ENOMEM;
         }
         equals = strchr(s, '=');
-        if (!equals || equals == s)
-                return vss_fail(reterr, E_INVALIDARG, "line %u: expected 'key = value'", number);
+        if (!equals || equals == s) {
+                *ret_words = "expected 'key = value'";
+                return 0;
+        }
         *equals = '\0';
         return sink(userdata, *section ? *section : "", trim(s), trim(equals + 1), number);
 }
 
-int ini_parse(const char *text, ini_sink_t sink, void *userdata, struct vss_error *reterr) {
+int ini_parse(const char *text, unsigned flags, ini_sink_t sink, void *userdata,
+              struct vss_error *reterr) {
         _cleanup_free_ char *copy = strdup(text), *section = NULL;
         unsigned number = 0;
         char *rest = copy, *line;
@@ -58,15 +63,21 @@ int ini_parse(const char *text, ini_sink_t sink, void *userdata, struct vss_erro
         if (!copy)
                 return -ENOMEM;
         while ((line = strsep(&rest, "\n"))) {
-                int r = parse_line(line, ++number, &section, sink, userdata, reterr);
+                const char *words = NULL;
+                int r = parse_line(line, ++number, &section, sink, userdata, &words);
 
+                if (words && !(flags & INI_GO_ON))
+                        return vss_fail(reterr, E_INVALIDARG, "line %u: %s", number, words);
+                if (words)
+                        r = sink(userdata, section ? section : "", NULL, words, number);
                 if (r < 0)
                         return r;
         }
         return 0;
 }
 
-int ini_read_file(const char *path, ini_sink_t sink, void *userdata, struct vss_error *reterr) {
+int ini_read_file(const char *path, unsigned flags, ini_sink_t sink, void *userdata,
+                  struct vss_error *reterr) {
         _cleanup_free_ char *text = NULL;
         struct stat st;
         size_t size;
@@ -84,7 +95,7 @@ int ini_read_file(const char *path, ini_sink_t sink, void *userdata, struct vss_
                 return vss_fail(reterr, r, "cannot read '%s': %s", path, strerror(-r));
         if (strlen(text) != size)
                 return vss_fail(reterr, E_INVALIDARG, "'%s' contains a NUL byte", path);
-        r = ini_parse(text, sink, userdata, reterr);
+        r = ini_parse(text, flags, sink, userdata, reterr);
         return r < 0 ? vss_wrap(reterr, r, "'%s'", path) : 0;
 }
 

@@ -11,6 +11,11 @@
 
 #include "vss/error.h"
 
+enum {
+        INI_GO_ON = 1 << 0 /* a line that is no setting goes to the sink, without a key and with
+                              words as its value, and reading goes on; else it ends the reading */
+};
+
 /* ini_sink_t - takes one setting; a negative return stops the reading and is returned.
  * @section is "" before the first one, as text between the brackets, trimmed */
 typedef int (*ini_sink_t)(void *userdata, const char *section, const char *key, const char *value,
@@ -18,11 +23,13 @@ typedef int (*ini_sink_t)(void *userdata, const char *section, const char *key, 
 
 /* ini_parse() - @text is NUL-terminated and not changed.
  * Return: 0, E_INVALIDARG with the line in @reterr, or what the sink returned */
-int ini_parse(const char *text, ini_sink_t sink, void *userdata, struct vss_error *reterr);
+int ini_parse(const char *text, unsigned flags, ini_sink_t sink, void *userdata,
+              struct vss_error *reterr);
 
 /* ini_read_file() - parse a file that only its owner can write: owned by root or by the caller,
  * not writable by group or others, else -EPERM with words (CFG-2) */
-int ini_read_file(const char *path, ini_sink_t sink, void *userdata, struct vss_error *reterr);
+int ini_read_file(const char *path, unsigned flags, ini_sink_t sink, void *userdata,
+                  struct vss_error *reterr);
 
 /* Values. 0 and *ret, or E_INVALIDARG. */
 int ini_bool(const char *value, bool *ret);

@@ -93,7 +93,7 @@ static int take_writer_setting(void *userdata, const char *section, const char *
 }
 
 static int read_writer(struct program *program, const char *path, struct vss_error *reterr) {
-        int r = ini_read_file(path, take_writer_setting, program, reterr);
+        int r = ini_read_file(path, 0, take_writer_setting, program, reterr);
 
         if (r < 0)
                 return r;

@@ -282,13 +282,17 @@ static int take_setting(void *userdata, const char *section, const char *key, co
                         unsigned line) {
         struct reading *reading = userdata;
 
+        /* one bad line must not cost the others, never_freeze for instance (CFG-3) */
+        if (!key)
+                return words_add(&reading->settings->warnings, "%s:%u: %s; the line is ignored",
+                                 reading->file, line, value);
         return settings_take(reading->settings, reading->file, line, section, key, value);
 }
 
 static int read_file(void *userdata, const char *path) {
         _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
         struct reading reading = { .settings = userdata, .file = path };
-        int r = ini_read_file(path, take_setting, &reading, &error);
+        int r = ini_read_file(path, INI_GO_ON, take_setting, &reading, &error);
 
         if (r == -ENOMEM || r == -ENOENT || r >= 0)
                 return r == -ENOMEM ? r : 0;

@@ -134,6 +134,12 @@ static void test_unknown(void) {
         s = read_it("[hold\n");
         check_warning(&s, "closing bracket");
         settings_done(&s);
+        /* the lines around a bad one hold */
+        s = read_it("[hold]\nnever_freeze = /x\nnonsense\nmax = 3s\n");
+        check_warning(&s, "vss.conf:3: expected 'key = value'; the line is ignored");
+        CHECK_INT(s.never_freeze.count, 1);
+        CHECK_INT(s.hold_limit_us, 3000000);
+        settings_done(&s);
 }
 
 /* CFG-2, CT-5 */
