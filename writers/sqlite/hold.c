@@ -6,10 +6,12 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
-enum { STEP_MS = 20 }; /* how long one database is waited for before the next has its turn */
+/* how long one database is waited for before the next has its turn; and between two tries */
+enum { STEP_MS = 20, PAUSE_US = 200 };
 enum { TRUNCATE_MS = 500 }; /* TRUNCATE keeps writers off while it waits for readers */
 
 static void fail_sqlite(struct database *database, int rc, const char *what) {
@@ -194,8 +196,19 @@ static bool wants_hold(const struct database *database) {
         return database->selected && !database->failure && !database->began && database->connection;
 }
 
+/* SQLite's own waiting sleeps for up to 100 ms between two tries; beside programs that commit one
+ * transaction after the other that is hardly ever the right moment */
+static int wait_a_little(void *userdata, int tries) {
+        const uint64_t *end = userdata;
+
+        if (util_now_us() >= *end)
+                return 0;
+        (void)usleep(PAUSE_US);
+        return 1;
+}
+
 void hold_begin_all(struct databases *databases, uint32_t wait_ms) {
-        uint64_t end = util_now_us() + (uint64_t)wait_ms * 1000;
+        uint64_t end = util_now_us() + (uint64_t)wait_ms * 1000, step_end;
         bool waiting = true;
 
         /* The first round takes what is free at once, later ones give each its step. */
@@ -206,8 +219,11 @@ void hold_begin_all(struct databases *databases, uint32_t wait_ms) {
 
                         if (!wants_hold(database))
                                 continue;
-                        (void)sqlite3_busy_timeout(database->connection, step);
+                        step_end = util_now_us() + (uint64_t)step * 1000;
+                        (void)sqlite3_busy_handler(database->connection, wait_a_little, &step_end);
                         waiting |= !try_begin(database);
+                        if (database->connection)
+                                (void)sqlite3_busy_timeout(database->connection, 0);
                 }
         }
         for (size_t i = 0; i < databases->count; i++)
