@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # The packaged writers where copies are made as providers make them: reflinks on xfs, read-only
-# snapshots of a subvolume on btrfs; many backups in a row of databases
-# under load, which write much while nobody slows them down.
+# snapshots of a subvolume on btrfs; fifty backups in a row of databases under load, which write much
+# while nobody slows them down.
 # shellcheck source=tests/functions.sh
 . "$(dirname "$0")/../functions.sh"
 requires btrfs
 
-export TEST_ROUNDS=25
+export TEST_ROUNDS=50
 chmod o+x "$SCRATCH" # one test works as another user
 
 # every test of the writer, in the environment that the words say
