@@ -32,11 +32,7 @@ static int declare_components(struct job *job, struct vss_error *reterr) {
 static struct job_component *component_of_item(struct job *job, const struct plan_item *item) {
         size_t defining = job->selection.writers[item->writer].components[item->component].defining;
 
-        for (size_t i = 0; i < job->component_count; i++)
-                if (job->components[i].writer == item->writer &&
-                    job->components[i].component == defining)
-                        return &job->components[i];
-        return NULL;
+        return job_component_find(job, item->writer, defining);
 }
 
 static int run_item(struct job *job, const struct plan_item *item, struct vss_error *reterr) {

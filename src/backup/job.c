@@ -141,6 +141,23 @@ static int collect_components(struct job *job) {
         return 0;
 }
 
+struct job_component *job_component_find(struct job *job, size_t writer, size_t component) {
+        size_t low = 0, high = job->component_count;
+
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+                struct job_component *c = &job->components[middle];
+
+                if (c->writer == writer && c->component == component)
+                        return c;
+                if (c->writer < writer || (c->writer == writer && c->component < component))
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return NULL;
+}
+
 /* tell_effective() - I-73: the writer has no such backups and behaves as in a full one */
 static void tell_effective(struct job *job, const struct chosen_writer *writer) {
         if (vss_effective_backup_type(job->request->type, writer->schema) == job->request->type ||
@@ -202,8 +219,8 @@ static int gather(struct job *job, struct vss_error *reterr) {
         if (r >= 0)
                 r = vss_backup_components_set_context(job->bc, VSS_CTX_BACKUP, reterr);
         if (r >= 0)
-                r = vss_backup_components_set_backup_state(job->bc, true, false, job->type, true,
-                                                           reterr);
+                r = vss_backup_components_set_backup_state(
+                        job->bc, true, job->request->what->system_state, job->type, true, reterr);
         if (r >= 0)
                 r = vss_backup_components_gather_writer_metadata(job->bc, &async, reterr);
         if (r < 0)
@@ -224,6 +241,7 @@ int job_open(struct job *job, bool *ret_other, struct vss_error *reterr) {
                 .paths = (const char *const *)job->request->what->paths,
                 .components = (const char *const *)job->request->what->components,
                 .all_components = job->request->what->all_components,
+                .system_state = job->request->what->system_state,
         };
         int r = gather(job, reterr);
 
@@ -360,31 +378,19 @@ static int check_writers(struct job *job,
         return r;
 }
 
-static struct job_component *component_of(struct job *job, const struct vss_id *instance,
-                                          const struct vss_component *component) {
-        const char *path = vss_component_get_logical_path(component);
-
-        for (size_t i = 0; i < job->component_count; i++) {
-                struct job_component *c = &job->components[i];
-                const char *mine = c->key.logical_path;
-
-                if (vss_id_equal(&job->selection.writers[c->writer].instance_id, instance) &&
-                    strcmp(c->key.name, vss_component_get_component_name(component)) == 0 &&
-                    strcmp(mine ? mine : "", path ? path : "") == 0)
-                        return c;
-        }
-        return NULL;
-}
-
 /* read_failures() - B-85: the writer goes on, the component named does not */
-static void read_failures(struct job *job, const struct vss_id *instance,
+static void read_failures(struct job *job, size_t writer,
                           struct vss_writer_components *components) {
         size_t count = vss_writer_components_get_component_count(components);
 
         for (size_t i = 0; i < count; i++) {
                 struct vss_component *component =
                         vss_writer_components_get_component(components, i);
-                struct job_component *c = component_of(job, instance, component);
+                struct job_component *c = job_component_find(
+                        job, writer,
+                        chosen_writer_find_key(&job->selection.writers[writer],
+                                               vss_component_get_logical_path(component),
+                                               vss_component_get_component_name(component)));
                 const char *message;
                 int32_t failure, application;
 
@@ -422,7 +428,7 @@ static int read_entries(struct job *job, struct vss_error *reterr) {
                 writer = writer_of_instance(job, &instance);
                 if (writer < 0)
                         continue;
-                read_failures(job, &instance, components);
+                read_failures(job, (size_t)writer, components);
                 r = plan_add_entries(&job->plan, (size_t)writer, components, &job->selection,
                                      reterr);
         }

@@ -32,7 +32,7 @@ struct job {
         struct not_to_backup *left_out; /* machine-wide */
         struct used_volumes volumes;
         struct vss_id set_id;
-        struct job_component *components;
+        struct job_component *components; /* in the order of writers and their components */
         size_t component_count;
         bool own_paths; /* the requester's own paths are in this operation */
         bool writers_missing; /* a configured writer could not be asked (B-82) */
@@ -64,6 +64,9 @@ int job_complete(struct job *job, struct vss_error *reterr);
 void job_close(struct job *job);
 
 void job_tell_notes(struct job *job);
+
+/* job_component_find() - by its indices in the selection; NULL when it is none of this operation */
+struct job_component *job_component_find(struct job *job, size_t writer, size_t component);
 struct component_key job_engine_key(const struct job *job, const struct job_component *component);
 
 /* sources.c: one item of the plan to the engine */

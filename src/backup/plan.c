@@ -306,21 +306,6 @@ static int add_partial(struct plan *plan, size_t writer, size_t defining,
                            ranges, covering);
 }
 
-static ssize_t find_component(const struct chosen_writer *writer,
-                              const struct vss_component *component) {
-        const char *path = vss_component_get_logical_path(component);
-        const char *name = vss_component_get_component_name(component);
-
-        for (size_t i = 0; i < writer->component_count; i++) {
-                const struct vss_component_info *info = &writer->components[i].info;
-
-                if (strcmp(info->name, name) == 0 &&
-                    strcmp(info->logical_path ? info->logical_path : "", path ? path : "") == 0)
-                        return (ssize_t)i;
-        }
-        return -1;
-}
-
 struct entries {
         struct plan *plan;
         size_t writer;
@@ -354,15 +339,17 @@ static int each_component(const struct entries *e, struct vss_writer_components 
 
         for (size_t i = 0; i < count; i++) {
                 struct vss_component *c = vss_writer_components_get_component(components, i);
-                ssize_t at = find_component(&e->plan->selection->writers[e->writer], c);
+                size_t at = chosen_writer_find_key(&e->plan->selection->writers[e->writer],
+                                                   vss_component_get_logical_path(c),
+                                                   vss_component_get_component_name(c));
                 int r;
 
-                if (at < 0)
+                if (at == COMPONENT_NONE)
                         return vss_fail(reterr, VSS_E_UNEXPECTED,
                                         "the document names a component '%s' that the writer did "
                                         "not declare",
                                         vss_component_get_component_name(c));
-                r = fn(e, (size_t)at, c, reterr);
+                r = fn(e, at, c, reterr);
                 if (r < 0)
                         return r;
         }

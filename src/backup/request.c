@@ -72,6 +72,8 @@ char *request_format(const struct request *request) {
         put_list(f, "exclude", request->excludes);
         if (request->all_components)
                 fputs("all-components\n", f);
+        if (request->system_state)
+                fputs("system-state\n", f);
         if (fclose(f) != 0) {
                 free(text);
                 return NULL;
@@ -97,7 +99,7 @@ static char *decode(const char *value) {
 
 int request_parse(const char *text, struct request *ret, struct vss_error *reterr) {
         struct request q = { request_copy_list(NULL), request_copy_list(NULL),
-                             request_copy_list(NULL), false };
+                             request_copy_list(NULL), false, false };
         struct {
                 const char *word;
                 char ***list;
@@ -111,6 +113,7 @@ int request_parse(const char *text, struct request *ret, struct vss_error *reter
 
         while (r >= 0 && (line = strsep(&rest, "\n"))) {
                 q.all_components |= strcmp(line, "all-components") == 0;
+                q.system_state |= strcmp(line, "system-state") == 0;
                 for (size_t i = 0; r >= 0 && i < ELEMENTSOF(lists); i++)
                         if (strncmp(line, lists[i].word, strlen(lists[i].word)) == 0)
                                 r = append(lists[i].list, &lists[i].count, &lists[i].capacity,

@@ -16,7 +16,7 @@
 /* Lists end with NULL, never NULL themselves after request_parse(). */
 struct request {
         char **paths, **components, **excludes;
-        bool all_components;
+        bool all_components, system_state;
 };
 
 /* request_format() - text: a word and a percent-encoded value per line; the caller frees it */

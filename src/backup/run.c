@@ -136,6 +136,7 @@ static void describe(const struct run *run, const struct set_info *info,
                         continue;
                 ret->operations[ret->operation_count++] = (struct backup_operation_outcome){
                         .type = job->type,
+                        .system_state = job->request->what->system_state,
                         .freeze_us = job->freeze_us,
                         .hold_us = job->hold_us,
                         .instant = job->volumes.count ? job->volumes.items[0].instant : 0,

@@ -39,6 +39,7 @@ struct backup_watch {
 
 struct backup_operation_outcome {
         uint32_t type;
+        bool system_state; /* the writers were told that it is saved */
         uint64_t freeze_us, hold_us;
         vss_timestamp_t instant; /* of the shadow copies; 0 when there was none */
         size_t volumes;

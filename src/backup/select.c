@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * select.c - see select.h. Pure decisions over gathered metadata; talks to nobody.
+ *
+ * Whatever becomes included stands in a line once; the line is worked off for what it depends on.
+ * A component is visited by its own choice, by that of each selectable one above it, and no other.
  */
 #define _GNU_SOURCE
 #include "backup/select.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,96 +15,83 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 
-void selection_note(struct selection *selection, const char *format, ...) {
-        va_list ap;
-        char *note;
-        int n;
+struct arrival {
+        size_t writer, component;
+};
 
-        va_start(ap, format);
-        n = vasprintf(&note, format, ap);
-        va_end(ap);
-        if (n < 0)
-                return;
-        if (ARRAY_RESERVE(&selection->notes, selection->note_count, &selection->note_capacity) < 0)
-                free(note);
-        else
-                selection->notes[selection->note_count++] = note;
+struct choosing {
+        struct selection *s;
+        const struct selection_request *request;
+        struct arrival *line; /* everything included, in the order in which it came */
+        size_t count, capacity;
+};
+
+/* ---- one component ---- */
+
+/* below_next() - the next one of all below @top, @at itself first being @top; any order */
+static size_t below_next(const struct chosen_writer *writer, size_t top, size_t at) {
+        const struct chosen_component *c = writer->components;
+
+        if (c[at].first_below != COMPONENT_NONE)
+                return c[at].first_below;
+        while (at != top && c[at].next_below == COMPONENT_NONE)
+                at = c[at].above;
+        return at == top ? COMPONENT_NONE : c[at].next_below;
 }
 
-struct vss_component_key component_key(const struct chosen_writer *writer,
-                                       const struct chosen_component *component) {
-        return (struct vss_component_key){ .writer_id = writer->identity.writer_id,
-                                           .type = component->info.type,
-                                           .logical_path = component->info.logical_path,
-                                           .name = component->info.name };
+/* include() - @index comes along because of @defining */
+static int include(struct choosing *choosing, size_t writer, size_t index, size_t defining,
+                   const char *rule) {
+        struct chosen_component *c = &choosing->s->writers[writer].components[index];
+
+        c->explicit_ =
+                index == defining; /* L-32: whoever joins a larger set stops being explicit */
+        c->defining = defining;
+        c->rule = rule;
+        if (c->included)
+                return 0;
+        if (ARRAY_RESERVE(&choosing->line, choosing->count, &choosing->capacity) < 0)
+                return -ENOMEM;
+        c->included = c->covered = true;
+        choosing->line[choosing->count++] = (struct arrival){ writer, index };
+        return 0;
 }
 
-int each_file_set(const struct chosen_component *component, file_set_fn fn, void *userdata) {
-        const struct vss_component_info *info = &component->info;
-        int r = 0;
+/* choose() - make it explicit, with its whole set (L-11), unless one above brings it (L-9) */
+static int choose(struct choosing *choosing, size_t writer, size_t index, const char *rule) {
+        struct chosen_writer *w = &choosing->s->writers[writer];
+        int r;
 
-        for (size_t i = 0; r >= 0 && i < info->file_count; i++)
-                r = fn(userdata, vss_wm_component_get_file(component->component, i));
-        for (size_t i = 0; r >= 0 && i < info->database_count; i++)
-                r = fn(userdata, vss_wm_component_get_database_file(component->component, i));
-        for (size_t i = 0; r >= 0 && i < info->log_file_count; i++)
-                r = fn(userdata, vss_wm_component_get_database_log_file(component->component, i));
+        for (size_t i = index; i != COMPONENT_NONE; i = w->components[i].above)
+                if (w->components[i].explicit_)
+                        return 0;
+        w->participates = true;
+        r = include(choosing, writer, index, index, rule);
+        if (!w->components[index].info.selectable)
+                return r;
+        for (size_t i = index; r >= 0 && (i = below_next(w, index, i)) != COMPONENT_NONE;)
+                r = include(choosing, writer, i, index, "L-11");
         return r;
 }
 
-static int load_component(const struct chosen_writer *writer, size_t index,
-                          struct chosen_component *ret) {
-        ret->component = vss_examine_writer_metadata_get_component(writer->metadata, index);
-        vss_wm_component_get_component_info(ret->component, &ret->info);
-        ret->kind = vss_examine_writer_metadata_classify(writer->metadata, index);
-        ret->defining = index;
-        if (asprintf(&ret->full_path, "%s%s%s",
-                     ret->info.logical_path ? ret->info.logical_path : "",
-                     ret->info.logical_path && *ret->info.logical_path ? "\\" : "",
-                     ret->info.name) < 0) {
-                ret->full_path = NULL;
-                return -ENOMEM;
-        }
-        return 0;
+/* stands_for() - what has to be explicit for component @index to be in the backup (L-16) */
+static size_t stands_for(const struct chosen_writer *writer, size_t index) {
+        const struct chosen_component *c = &writer->components[index];
+
+        return c->kind == VSS_COMPONENT_BOUND && c->above != COMPONENT_NONE ? c->above : index;
 }
 
-int selection_add_writer(struct selection *selection, const struct vss_id *instance,
-                         struct vss_examine_writer_metadata *metadata) {
-        struct chosen_writer *w;
-        size_t count;
-
-        if (ARRAY_RESERVE(&selection->writers, selection->writer_count,
-                          &selection->writer_capacity) < 0)
-                return -ENOMEM;
-        w = &selection->writers[selection->writer_count];
-        *w = (struct chosen_writer){ .instance_id = *instance, .metadata = metadata };
-        vss_examine_writer_metadata_get_identity(metadata, &w->identity);
-        w->schema = vss_examine_writer_metadata_get_backup_schema(metadata);
-        vss_examine_writer_metadata_get_file_counts(metadata, NULL, NULL, &count);
-        w->components = calloc(count ? count : 1, sizeof(*w->components));
-        if (!w->components)
-                return -ENOMEM;
-        w->component_count = count;
-        selection->writer_count++; /* selection_done() releases it from here on */
-        for (size_t i = 0; i < count; i++) {
-                int r = load_component(w, i, &w->components[i]);
-
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
+/* ---- by paths ---- */
 
 struct coverage {
         const char *const *paths;
-        size_t sets;
-        bool outside;
+        bool has_sets, outside;
 };
 
 static int cover_file_set(void *userdata, const struct vss_wm_filedesc *file) {
         struct coverage *c = userdata;
 
-        c->sets++;
+        c->has_sets = true;
         for (size_t i = 0; c->paths && c->paths[i]; i++)
                 if (path_is_below(vss_wm_filedesc_get_path(file), c->paths[i]))
                         return 0;
@@ -110,56 +99,37 @@ static int cover_file_set(void *userdata, const struct vss_wm_filedesc *file) {
         return 0;
 }
 
-/* wanted_by_paths() - do all files of the component's whole set lie below the paths? */
-static bool wanted_by_paths(const struct chosen_writer *writer, size_t index,
-                            const char *const *paths) {
-        struct coverage c = { .paths = paths };
+/* cover() - of each component: do all files of its whole set lie below the paths? */
+static struct coverage *cover(const struct chosen_writer *writer, const char *const *paths) {
+        const struct chosen_component *c = writer->components;
+        struct coverage *covers = calloc(writer->component_count + 1, sizeof(*covers));
 
-        for (size_t i = 0; i < writer->component_count; i++)
-                if (i == index ||
-                    (writer->components[index].info.selectable &&
-                     vss_examine_writer_metadata_is_below(writer->metadata, i, index)))
-                        (void)each_file_set(&writer->components[i], cover_file_set, &c);
-        return c.sets > 0 && !c.outside;
-}
+        for (size_t i = 0; covers && i < writer->component_count; i++) {
+                struct coverage own = { .paths = paths };
 
-/* has_explicit_above() - the set of an explicit selectable component holds @index already */
-static bool has_explicit_above(const struct chosen_writer *writer, size_t index) {
-        for (size_t i = 0; i < writer->component_count; i++)
-                if (i != index && writer->components[i].explicit_ &&
-                    writer->components[i].info.selectable &&
-                    vss_examine_writer_metadata_is_below(writer->metadata, index, i))
-                        return true;
-        return false;
-}
-
-/* drop_explicit_below() - L-32: whoever joins a larger set stops being explicit */
-static void drop_explicit_below(struct chosen_writer *writer, size_t index) {
-        for (size_t i = 0; i < writer->component_count; i++)
-                if (i != index && vss_examine_writer_metadata_is_below(writer->metadata, i, index))
-                        writer->components[i].explicit_ = false;
-}
-
-static void choose(struct chosen_writer *writer, size_t index) {
-        struct chosen_component *c = &writer->components[index];
-
-        if (c->explicit_ || has_explicit_above(writer, index))
-                return;
-        c->explicit_ = true;
-        if (c->info.selectable)
-                drop_explicit_below(writer, index);
-}
-
-static void choose_by_paths(struct chosen_writer *writer, const struct selection_request *request) {
-        for (size_t i = 0; i < writer->component_count; i++) {
-                const struct chosen_component *c = &writer->components[i];
-
-                if (c->kind == VSS_COMPONENT_BOUND)
-                        continue;
-                if (request->all_components || wanted_by_paths(writer, i, request->paths))
-                        choose(writer, i);
+                (void)each_file_set(&c[i], cover_file_set, &own);
+                for (size_t k = i; k != COMPONENT_NONE; k = c[k].above) {
+                        covers[k].has_sets |= own.has_sets;
+                        covers[k].outside |= own.outside;
+                }
         }
+        return covers;
 }
+
+static int choose_by_paths(struct choosing *choosing, size_t writer) {
+        const struct selection_request *request = choosing->request;
+        const struct chosen_writer *w = &choosing->s->writers[writer];
+        _cleanup_free_ struct coverage *covers = cover(w, request->paths);
+        int r = covers ? 0 : -ENOMEM;
+
+        for (size_t i = 0; r >= 0 && i < w->component_count; i++)
+                if (w->components[i].kind != VSS_COMPONENT_BOUND &&
+                    (request->all_components || (covers[i].has_sets && !covers[i].outside)))
+                        r = choose(choosing, writer, i, NULL);
+        return r;
+}
+
+/* ---- by name ---- */
 
 static bool writer_is_called(const struct chosen_writer *writer, const char *name, size_t length) {
         char *text = strndupa(name, length);
@@ -171,38 +141,48 @@ static bool writer_is_called(const struct chosen_writer *writer, const char *nam
         return strcmp(text, writer->identity.name) == 0;
 }
 
-static int choose_in_writer(struct chosen_writer *writer, const char *path, const char *given,
-                            bool *found, struct vss_error *reterr) {
-        for (size_t i = 0; i < writer->component_count; i++) {
-                struct chosen_component *c = &writer->components[i];
+static int choose_whole_writer(struct choosing *choosing, size_t writer, bool *found) {
+        const struct chosen_writer *w = &choosing->s->writers[writer];
+        int r = 0;
 
-                if (path && strcmp(c->full_path, path) != 0)
-                        continue;
-                if (path && c->kind == VSS_COMPONENT_BOUND)
-                        return vss_fail(reterr, E_INVALIDARG,
-                                        "component '%s' comes only with the component above it; "
-                                        "name that one",
-                                        given);
-                if (c->kind != VSS_COMPONENT_BOUND) {
-                        choose(writer, i);
+        for (size_t i = 0; r >= 0 && i < w->component_count; i++)
+                if (w->components[i].kind != VSS_COMPONENT_BOUND) {
+                        r = choose(choosing, writer, i, NULL);
                         *found = true;
                 }
-        }
-        return 0;
+        return r;
 }
 
-static int choose_by_name(struct selection *s, const char *given, struct vss_error *reterr) {
+static int choose_in_writer(struct choosing *choosing, size_t writer, const char *path,
+                            const char *given, bool *found, struct vss_error *reterr) {
+        const struct chosen_writer *w = &choosing->s->writers[writer];
+        size_t at;
+
+        if (!path)
+                return choose_whole_writer(choosing, writer, found);
+        at = chosen_writer_find(w, path);
+        if (at == COMPONENT_NONE)
+                return 0;
+        if (w->components[at].kind == VSS_COMPONENT_BOUND)
+                return vss_fail(reterr, E_INVALIDARG,
+                                "component '%s' comes only with the component above it; "
+                                "name that one",
+                                given);
+        *found = true;
+        return choose(choosing, writer, at, NULL);
+}
+
+static int choose_by_name(struct choosing *choosing, const char *given, struct vss_error *reterr) {
         const char *colon = strchr(given, ':');
         size_t length = colon ? (size_t)(colon - given) : strlen(given);
         bool found = false;
 
-        for (size_t i = 0; i < s->writer_count; i++) {
+        for (size_t i = 0; i < choosing->s->writer_count; i++) {
                 int r;
 
-                if (!writer_is_called(&s->writers[i], given, length))
+                if (!writer_is_called(&choosing->s->writers[i], given, length))
                         continue;
-                r = choose_in_writer(&s->writers[i], colon ? colon + 1 : NULL, given, &found,
-                                     reterr);
+                r = choose_in_writer(choosing, i, colon ? colon + 1 : NULL, given, &found, reterr);
                 if (r < 0)
                         return r;
         }
@@ -214,162 +194,172 @@ static int choose_by_name(struct selection *s, const char *given, struct vss_err
         return 0;
 }
 
-/* complete_writer() - L-10, then what comes along implicitly (L-11) */
-static void complete_writer(struct selection *s, struct chosen_writer *writer,
-                            const struct selection_request *request) {
-        for (size_t i = 0; i < writer->component_count; i++)
-                writer->participates |= writer->components[i].explicit_;
-        if (!writer->participates)
-                return;
-        for (size_t i = 0; i < writer->component_count; i++) {
-                struct chosen_component *c = &writer->components[i];
+/* ---- the system state (L-15) ---- */
+
+/* choose_state() - selectable or not; one that cannot be named brings what is above it (L-16) */
+static int choose_state(struct choosing *choosing, size_t writer, size_t index) {
+        const struct chosen_writer *w = &choosing->s->writers[writer];
+        const struct chosen_component *c = &w->components[index];
+        size_t named = stands_for(w, index);
+
+        if (c->info.flags & VSS_CF_NOT_SYSTEM_STATE || c->included)
+                return 0;
+        if (w->components[named].info.flags & VSS_CF_NOT_SYSTEM_STATE)
+                selection_note(choosing->s,
+                               "component '%s' of writer '%s' is taken too: '%s' belongs to the "
+                               "system state and comes only with it",
+                               w->components[named].full_path, w->identity.name, c->full_path);
+        return choose(choosing, writer, named, "L-15");
+}
+
+static int choose_system_state(struct choosing *choosing, struct vss_error *reterr) {
+        const struct selection *s = choosing->s;
+        bool found = false;
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < s->writer_count; i++) {
+                uint32_t usage = s->writers[i].identity.usage;
+
+                if (usage != VSS_UT_BOOTABLESYSTEMSTATE && usage != VSS_UT_SYSTEMSERVICE)
+                        continue;
+                found = true;
+                for (size_t k = 0; r >= 0 && k < s->writers[i].component_count; k++)
+                        r = choose_state(choosing, i, k);
+        }
+        if (r >= 0 && !found)
+                return vss_fail(reterr, VSS_E_OBJECT_NOT_FOUND,
+                                "no writer here has system state (usage 'boot' or 'service' in "
+                                "its settings); switch one on in writers.d");
+        return r;
+}
+
+/* ---- what has to come along ---- */
+
+/* add_required() - L-10 */
+static int add_required(struct choosing *choosing, size_t writer) {
+        const struct chosen_writer *w = &choosing->s->writers[writer];
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && w->participates && i < w->component_count; i++) {
+                const struct chosen_component *c = &w->components[i];
 
                 if (c->kind != VSS_COMPONENT_REQUIRED || c->explicit_)
                         continue;
-                c->explicit_ = true;
-                if (request->paths && !request->all_components)
-                        selection_note(s,
+                r = choose(choosing, writer, i, "L-10");
+                if (choosing->request->paths && !choosing->request->all_components)
+                        selection_note(choosing->s,
                                        "component '%s' of writer '%s' is taken too: the writer "
                                        "requires it",
-                                       c->full_path, writer->identity.name);
+                                       c->full_path, w->identity.name);
         }
-        for (size_t i = 0; i < writer->component_count; i++) {
-                struct chosen_component *c = &writer->components[i];
-
-                if (!c->explicit_)
-                        continue;
-                c->included = true;
-                if (!c->info.selectable)
-                        continue;
-                for (size_t j = 0; j < writer->component_count; j++)
-                        if (j != i &&
-                            vss_examine_writer_metadata_is_below(writer->metadata, j, i)) {
-                                writer->components[j].included = true;
-                                writer->components[j].defining = i;
-                        }
-        }
-        for (size_t i = 0; i < writer->component_count; i++)
-                writer->components[i].covered = writer->components[i].included;
+        return r;
 }
 
-/* ---- what components of other writers come along (B-158) ---- */
-
-/* standing_for() - what has to be explicit for component @index to be in the backup */
-static size_t standing_for(const struct chosen_writer *writer, size_t index) {
-        size_t found = index;
-
-        for (size_t i = 0;
-             writer->components[index].kind == VSS_COMPONENT_BOUND && i < writer->component_count;
-             i++)
-                if (writer->components[i].info.selectable &&
-                    vss_examine_writer_metadata_is_below(writer->metadata, index, i) &&
-                    (found == index ||
-                     vss_examine_writer_metadata_is_below(writer->metadata, i, found)))
-                        found = i;
-        return found;
-}
-
-static struct chosen_component *find_target(struct selection *s, const struct vss_id *id,
-                                            const char *full_path, struct chosen_writer **ret) {
-        for (size_t i = 0; i < s->writer_count; i++) {
-                struct chosen_writer *w = &s->writers[i];
-
-                if (!vss_id_equal(&w->identity.writer_id, id))
-                        continue;
-                for (size_t k = 0; k < w->component_count; k++)
-                        if (strcmp(w->components[k].full_path, full_path) == 0) {
-                                *ret = w;
-                                return &w->components[k];
-                        }
-        }
-        return NULL;
-}
-
-/* pull_target() - 1 when something came along. What depends on a component that nobody has stays
- * in the backup: to leave it out would save nobody */
-static int pull_target(struct selection *s, const struct chosen_writer *from,
-                       struct chosen_component *dependent,
-                       const struct vss_wm_dependency *dependency) {
-        const char *path = vss_wm_dependency_get_logical_path(dependency);
-        const char *name = vss_wm_dependency_get_component_name(dependency);
+static bool find_target(const struct selection *s, const struct vss_wm_dependency *dependency,
+                        struct arrival *ret) {
         struct vss_id id = vss_wm_dependency_get_writer_id(dependency);
-        _cleanup_free_ char *full_path = NULL;
-        struct chosen_component *target;
-        struct chosen_writer *w;
 
-        if (asprintf(&full_path, "%s%s%s", path ? path : "", path && *path ? "\\" : "", name) < 0) {
-                full_path = NULL;
-                return -ENOMEM;
-        }
-        target = find_target(s, &id, full_path, &w);
-        if (target && target->included)
-                return 0;
-        if (!target) {
-                char text[VSS_ID_TEXT_SIZE];
+        for (ret->writer = 0; ret->writer < s->writer_count; ret->writer++) {
+                const struct chosen_writer *w = &s->writers[ret->writer];
 
-                if (!dependent->warned)
-                        selection_note(s,
-                                       "component '%s' of writer '%s' depends on '%s' of writer "
-                                       "%s, which %s: it is saved without that one",
-                                       dependent->full_path, from->identity.name, full_path,
-                                       vss_id_format(&id, text),
-                                       strncmp(full_path, "\\\\", 2) == 0 ? "is on another machine"
-                                                                          : "nobody here has");
-                dependent->warned = true;
-                return 0;
+                if (!vss_id_equal(&w->identity.writer_id, &id))
+                        continue;
+                ret->component =
+                        chosen_writer_find_key(w, vss_wm_dependency_get_logical_path(dependency),
+                                               vss_wm_dependency_get_component_name(dependency));
+                if (ret->component != COMPONENT_NONE)
+                        return true;
         }
-        choose(w, standing_for(w, (size_t)(target - w->components)));
-        selection_note(s,
-                       "component '%s' of writer '%s' is taken too: '%s' of writer '%s' depends "
-                       "on it",
-                       target->full_path, w->identity.name, dependent->full_path,
-                       from->identity.name);
-        return 1;
+        return false;
 }
 
-static int pull_targets(struct selection *s, struct chosen_writer *writer) {
-        int pulled = 0;
+/* tell_missing() - what depends on a component that nobody has stays in the backup: to leave it
+ * out would save nobody */
+static void tell_missing(struct choosing *choosing, const struct chosen_writer *from,
+                         struct chosen_component *dependent,
+                         const struct vss_wm_dependency *dependency) {
+        const char *path = vss_wm_dependency_get_logical_path(dependency);
+        struct vss_id id = vss_wm_dependency_get_writer_id(dependency);
+        char text[VSS_ID_TEXT_SIZE];
 
-        for (size_t i = 0; i < writer->component_count; i++) {
-                struct chosen_component *c = &writer->components[i];
-
-                for (size_t k = 0; c->included && k < c->info.dependency_count; k++) {
-                        int r = pull_target(s, writer, c,
-                                            vss_wm_component_get_dependency(c->component, k));
-
-                        if (r < 0)
-                                return r;
-                        pulled |= r;
-                }
-        }
-        return pulled;
+        if (!dependent->warned)
+                selection_note(choosing->s,
+                               "component '%s' of writer '%s' depends on '%s%s%s' of writer %s, "
+                               "which %s: it is saved without that one",
+                               dependent->full_path, from->identity.name, path ? path : "",
+                               path && *path ? "\\" : "",
+                               vss_wm_dependency_get_component_name(dependency),
+                               vss_id_format(&id, text),
+                               path && strncmp(path, "\\\\", 2) == 0 ? "is on another machine"
+                                                                     : "nobody here has");
+        dependent->warned = true;
 }
 
-/* complete() - until nothing more comes along */
-static int complete(struct selection *s, const struct selection_request *request) {
+/* pull_target() - B-158: it comes along, as the component above it where it cannot be named */
+static int pull_target(struct choosing *choosing, const struct arrival *from,
+                       const struct vss_wm_dependency *dependency) {
+        struct chosen_writer *w = &choosing->s->writers[from->writer];
+        struct chosen_component *dependent = &w->components[from->component];
+        const struct chosen_writer *other;
+        const struct chosen_component *c;
+        struct arrival target;
         int r;
 
-        do {
-                r = 0;
-                for (size_t i = 0; i < s->writer_count; i++)
-                        complete_writer(s, &s->writers[i], request);
-                for (size_t i = 0; r == 0 && i < s->writer_count; i++)
-                        r = pull_targets(s, &s->writers[i]);
-        } while (r > 0);
+        if (!find_target(choosing->s, dependency, &target)) {
+                tell_missing(choosing, w, dependent, dependency);
+                return 0;
+        }
+        other = &choosing->s->writers[target.writer];
+        c = &other->components[target.component];
+        if (c->included)
+                return 0;
+        r = choose(choosing, target.writer, stands_for(other, target.component), "L-16");
+        selection_note(choosing->s,
+                       "component '%s' of writer '%s' is taken too: '%s' of writer '%s' depends "
+                       "on it",
+                       c->full_path, other->identity.name, dependent->full_path, w->identity.name);
+        return r < 0 ? r : add_required(choosing, target.writer);
+}
+
+/* pull_targets() - of everything that is included, and of what comes along meanwhile */
+static int pull_targets(struct choosing *choosing) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < choosing->count; i++) {
+                const struct arrival from = choosing->line[i]; /* the line may move */
+                const struct chosen_component *c =
+                        &choosing->s->writers[from.writer].components[from.component];
+
+                for (size_t k = 0; r >= 0 && k < c->info.dependency_count; k++)
+                        r = pull_target(choosing, &from,
+                                        vss_wm_component_get_dependency(c->component, k));
+        }
         return r;
+}
+
+static int choose_all(struct choosing *choosing, struct vss_error *reterr) {
+        const struct selection_request *request = choosing->request;
+        size_t writers = choosing->s->writer_count;
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && request->components && request->components[i]; i++)
+                r = choose_by_name(choosing, request->components[i], reterr);
+        for (size_t i = 0; r >= 0 && i < writers; i++)
+                r = choose_by_paths(choosing, i);
+        if (r >= 0 && request->system_state)
+                r = choose_system_state(choosing, reterr);
+        for (size_t i = 0; r >= 0 && i < writers; i++)
+                r = add_required(choosing, i);
+        return r < 0 ? r : pull_targets(choosing);
 }
 
 int selection_choose(struct selection *s, const struct selection_request *request,
                      struct vss_error *reterr) {
-        for (size_t i = 0; request->components && request->components[i]; i++) {
-                int r = choose_by_name(s, request->components[i], reterr);
+        struct choosing choosing = { .s = s, .request = request };
+        int r = choose_all(&choosing, reterr);
 
-                if (r < 0)
-                        return r;
-        }
-        for (size_t i = 0; i < s->writer_count; i++)
-                choose_by_paths(&s->writers[i], request);
-        return complete(s, request);
+        free(choosing.line);
+        return r == -ENOMEM ? vss_fail(reterr, r, "out of memory") : r;
 }
 
 int selection_make(struct vss_backup_components *bc, const struct selection_request *request,
@@ -394,19 +384,4 @@ int selection_make(struct vss_backup_components *bc, const struct selection_requ
         }
         *ret = s;
         return 0;
-}
-
-void selection_done(struct selection *selection) {
-        for (size_t i = 0; i < selection->writer_count; i++) {
-                struct chosen_writer *w = &selection->writers[i];
-
-                for (size_t j = 0; w->components && j < w->component_count; j++)
-                        free(w->components[j].full_path);
-                free(w->components);
-        }
-        free(selection->writers);
-        for (size_t i = 0; i < selection->note_count; i++)
-                free(selection->notes[i]);
-        free(selection->notes);
-        memset(selection, 0, sizeof(*selection));
 }

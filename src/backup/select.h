@@ -6,6 +6,8 @@
 #ifndef BACKUP_SELECT_H
 #define BACKUP_SELECT_H
 
+#include <stdint.h>
+
 #include "vss/requester.h"
 
 struct chosen_component {
@@ -18,7 +20,13 @@ struct chosen_component {
         bool warned; /* that what it depends on is missing was said */
         bool covered; /* included in some operation of the run: its files are nobody else's */
         size_t defining; /* index of the explicit component that stands for it */
+        const char *rule; /* why it is included, where not because the user named it; or NULL */
+
+        /* what is selectable and nearest above, and who has this one as that; COMPONENT_NONE */
+        size_t above, first_below, next_below;
 };
+
+#define COMPONENT_NONE SIZE_MAX
 
 struct chosen_writer {
         struct vss_id instance_id;
@@ -27,6 +35,7 @@ struct chosen_writer {
         uint32_t schema;
         struct chosen_component *components;
         size_t component_count;
+        size_t *by_path; /* indices in the order of full paths */
         bool participates;
 };
 
@@ -42,6 +51,7 @@ struct selection_request {
         const char *const *paths; /* absolute and clean */
         const char *const *components; /* "WRITER:logical\path\name", WRITER a name or an id */
         bool all_components;
+        bool system_state; /* what system-state writers have, but for what they exempt (L-15) */
 };
 
 /*
@@ -50,10 +60,11 @@ struct selection_request {
  * A component is wanted when every file set of it and of the components in its set lies below one
  * of the paths. When a writer takes part, its required components come too (L-10), wherever their
  * files are; so does what an included component of another writer depends on (B-158), and what
- * that one needs; notes say so.
+ * that one needs; notes say so. The time is that of reading the metadata: writers declare
+ * components by the hundred thousand.
  *
- * Return: 0, VSS_E_OBJECT_NOT_FOUND for a component that nobody has, E_INVALIDARG for one that
- * cannot be chosen by itself (L-8), with words
+ * Return: 0, VSS_E_OBJECT_NOT_FOUND for a component that nobody has and for system state that
+ * nobody declares, E_INVALIDARG for one that cannot be chosen by itself (L-8), with words
  */
 int selection_make(struct vss_backup_components *bc, const struct selection_request *request,
                    struct selection *ret, struct vss_error *reterr);
@@ -64,6 +75,12 @@ int selection_add_writer(struct selection *selection, const struct vss_id *insta
                          struct vss_examine_writer_metadata *metadata);
 int selection_choose(struct selection *selection, const struct selection_request *request,
                      struct vss_error *reterr);
+
+/* chosen_writer_find() - index of the component with this full path, or COMPONENT_NONE;
+ * chosen_writer_find_key() - by logical path and name */
+size_t chosen_writer_find(const struct chosen_writer *writer, const char *full_path);
+size_t chosen_writer_find_key(const struct chosen_writer *writer, const char *logical_path,
+                              const char *name);
 
 /* selection_note() - keep a sentence for the user; out of memory only loses the sentence */
 void selection_note(struct selection *selection, const char *format, ...)

@@ -143,6 +143,11 @@ static void test_partly_below(void) {
         CHECK(named(&f, "data\\feb")->explicit_);
         CHECK(!named(&f, "data\\jan")->included); /* L-12 */
         done(&f);
+        /* its own files lie below, those of a member of its set do not */
+        f = choose(metadata(0, shop),
+                   &(struct selection_request){ .paths = (const char *const[]){ "/srv", NULL } });
+        CHECK(!named(&f, "data")->included && named(&f, "other")->explicit_);
+        done(&f);
 }
 
 static void test_nothing_below(void) {

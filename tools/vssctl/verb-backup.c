@@ -28,6 +28,7 @@ enum {
         OPT_PLAN,
         OPT_COMPONENT,
         OPT_ALL,
+        OPT_SYSTEM_STATE,
         OPT_EXCLUDE,
         OPT_LABEL,
         OPT_PROVIDER,
@@ -37,7 +38,7 @@ enum {
 
 static const char *arg_to, *arg_label, *arg_provider;
 static uint32_t arg_type = VSS_BT_FULL;
-static bool arg_plan, arg_all, arg_strict, arg_verify;
+static bool arg_plan, arg_all, arg_system_state, arg_strict, arg_verify;
 
 static volatile sig_atomic_t interrupted;
 
@@ -132,6 +133,7 @@ static void tell_item(void *userdata, const struct plan *plan, const struct plan
                 json_string(&json, "volume", volume ? volume->mount_point : NULL);
                 json_string(&json, "provider", volume ? volume->provider : NULL);
                 json_string(&json, "rule", item->rule);
+                json_string(&json, "selected_by", own ? NULL : w->components[item->component].rule);
                 (void)json_print(&json);
                 return;
         }
@@ -140,9 +142,14 @@ static void tell_item(void *userdata, const struct plan *plan, const struct plan
                item->recursive ? " and below" : "", from);
         if (volume && item->from_snapshot)
                 printf(" of %s by %s", printable(volume->mount_point), printable(volume->provider));
-        printf("  (%s%s%s%s%s)\n", item->rule, own ? "" : ", ",
-               own ? "" : printable(w->identity.name), own ? "" : ": ",
-               own ? "" : printable(component));
+        if (own)
+                printf("  (%s)\n", item->rule);
+        else
+                printf("  (%s%s%s, %s: %s)\n", item->rule,
+                       w->components[item->component].rule ? ", " : "",
+                       w->components[item->component].rule ? w->components[item->component].rule
+                                                           : "",
+                       printable(w->identity.name), printable(component));
 }
 
 static const struct backup_watch watch = {
@@ -178,6 +185,7 @@ static int print_outcome(const struct backup_outcome *o) {
         for (size_t i = 0; i < o->operation_count; i++) {
                 json_string(&json, "record", "operation");
                 json_string(&json, "type", backup_type_word(o->operations[i].type));
+                json_bool(&json, "system_state", o->operations[i].system_state);
                 json_number(&json, "volumes", (int64_t)o->operations[i].volumes);
                 json_number(&json, "freeze_us", (int64_t)o->operations[i].freeze_us);
                 json_number(&json, "hold_us", (int64_t)o->operations[i].hold_us);
@@ -278,6 +286,9 @@ static int parse_options(int argc, char *argv[], struct lists *l) {
                 case OPT_ALL:
                         arg_all = true;
                         break;
+                case OPT_SYSTEM_STATE:
+                        arg_system_state = true;
+                        break;
                 case OPT_EXCLUDE:
                         if (!is_pattern(optarg))
                                 return usage_error("--exclude '%s': a pattern is a name, or an "
@@ -335,7 +346,7 @@ static char *store_path(const char *given) {
 }
 
 static bool is_empty(const struct lists *l) {
-        return l->paths == 0 && l->components == 0 && !arg_all;
+        return l->paths == 0 && l->components == 0 && !arg_all && !arg_system_state;
 }
 
 /* repeat_last() - 'vssctl backup --type incremental' says again what the last backup was told */
@@ -410,7 +421,8 @@ static int run_with(struct lists *l) {
         if (arg_to && !store)
                 return usage_error("'%s': %s", printable(arg_to), strerror(errno));
         if (is_empty(l) && (!arg_to || l->excludes > 0))
-                return usage_error("name what to back up: paths, --component or --all-components");
+                return usage_error("name what to back up: paths, --component, --all-components or "
+                                   "--system-state");
         if (arg_provider) {
                 r = find_provider(arg_provider, &provider);
                 if (r != EXIT_OK)
@@ -423,6 +435,7 @@ static int run_with(struct lists *l) {
                         return r;
         }
         l->request.all_components |= arg_all;
+        l->request.system_state |= arg_system_state;
         return run_request(&request);
 }
 
@@ -432,6 +445,7 @@ static const struct opt options[] = {
         { "plan", NULL, "show what would be copied, from where, by which rule", OPT_PLAN },
         { "component", "WRITER:PATH", "also this component; repeatable", OPT_COMPONENT },
         { "all-components", NULL, "also every component of every writer", OPT_ALL },
+        { "system-state", NULL, "also what writers of the system have", OPT_SYSTEM_STATE },
         { "exclude", "PATTERN", "leave out names or /paths that fit; repeatable", OPT_EXCLUDE },
         { "label", "TEXT", "words kept with the backup", OPT_LABEL },
         { "provider", "NAME", "the provider that makes the shadow copies", OPT_PROVIDER },
@@ -442,7 +456,7 @@ static const struct opt options[] = {
 
 static int run_backup(int argc, char *argv[]) {
         struct lists l = { .request = { request_copy_list(NULL), request_copy_list(NULL),
-                                        request_copy_list(NULL), false },
+                                        request_copy_list(NULL), false, false },
                            .paths_capacity = 1,
                            .components_capacity = 1,
                            .excludes_capacity = 1 };

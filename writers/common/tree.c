@@ -164,9 +164,11 @@ static int configure_component(struct tree *tree, struct tree_component *compone
                 return set_bool(value, &component->selectable, reterr);
         if (strcmp(key, "selectable_for_restore") == 0)
                 return set_bool(value, &component->selectable_for_restore, reterr);
+        if (strcmp(key, "not_system_state") == 0)
+                return set_bool(value, &component->not_system_state, reterr);
         return util_fail(reterr, E_INVALIDARG,
                          "this key is unknown; known are files, exclude, depends, logical_path, "
-                         "caption, selectable and selectable_for_restore");
+                         "caption, selectable, selectable_for_restore and not_system_state");
 }
 
 static int set_method(struct tree *tree, const char *value, struct vss_error *reterr) {
@@ -306,13 +308,15 @@ int tree_check(const struct tree *tree, struct vss_error *reterr) {
 static int identify_component(const struct tree_component *component,
                               struct vss_create_writer_metadata *metadata,
                               struct vss_error *reterr) {
-        struct vss_component_info info = { .type = VSS_CT_FILEGROUP,
-                                           .logical_path = component->logical_path,
-                                           .name = component->name,
-                                           .caption = component->caption,
-                                           .selectable = component->selectable,
-                                           .selectable_for_restore =
-                                                   component->selectable_for_restore };
+        struct vss_component_info info = {
+                .type = VSS_CT_FILEGROUP,
+                .logical_path = component->logical_path,
+                .name = component->name,
+                .caption = component->caption,
+                .selectable = component->selectable,
+                .selectable_for_restore = component->selectable_for_restore,
+                .flags = component->not_system_state ? VSS_CF_NOT_SYSTEM_STATE : 0
+        };
         int r = vss_create_writer_metadata_add_component(metadata, &info, reterr);
 
         for (size_t i = 0; r >= 0 && i < component->set_count; i++) {

@@ -18,7 +18,7 @@ struct tree_dependency {
 
 struct tree_component {
         char *name, *logical_path, *caption;
-        bool selectable, selectable_for_restore;
+        bool selectable, selectable_for_restore, not_system_state;
         struct file_set *sets;
         size_t set_count;
         struct tree_dependency *dependencies;

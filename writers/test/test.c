@@ -106,8 +106,9 @@ static void log_event(struct vss_writer *writer, enum test_event event,
                       struct vss_writer_components *components) {
         size_t count = components ? vss_writer_components_get_component_count(components) : 0;
 
-        test_log(&test, writer, "%s type=%u components=%zu", test_event_names[event],
-                 vss_writer_get_backup_type(writer), count);
+        test_log(&test, writer, "%s type=%u components=%zu%s", test_event_names[event],
+                 vss_writer_get_backup_type(writer), count,
+                 vss_writer_is_bootable_system_state_backed_up(writer) ? " system-state" : "");
         for (size_t i = 0; i < count; i++) {
                 const struct vss_component *component =
                         vss_writer_components_get_component(components, i);
