@@ -195,5 +195,6 @@ backup "$SCRATCH/x" >/dev/null
 for m in b x; do ! frozen "$SCRATCH/$m" || fail "$m is frozen"; done
 
 echo "-- without privileges"
+open_build
 expect 1 "permission denied" setpriv --reuid 65534 --regid 65534 --clear-groups "$BUILD/vssctl" backup --to /var/tmp/nowhere-$$ "$SCRATCH/x"
 echo "all well"

@@ -143,7 +143,8 @@ rm "$SCRATCH/r3$SCRATCH/b/app/file" && mkdir -p "$SCRATCH/r3$SCRATCH/b/app/file/
 expect 2 "not empty" v restore --from "$SCRATCH/store2" --into "$SCRATCH/r3"
 [ "$(grep -c "not empty" "$SCRATCH/out")" = 1 ] || fail "told twice"
 echo "-- what the copy lacks is named and fails its component, however deep (B-153)"
-chmod 755 "$SCRATCH" "$etc"
+open_build
+chmod 755 "$etc"
 make_fs ext4 64M "$SCRATCH/e"
 mkdir -p "$SCRATCH/e/d/closed" "$SCRATCH/home"
 echo open >"$SCRATCH/e/d/open"

@@ -3,18 +3,16 @@
 # A user without privileges: what he may do works in his own folders, the rest is refused in words.
 # shellcheck source=tests/functions.sh disable=SC2016
 . "$(dirname "$0")/../functions.sh"
-requires setpriv
+open_build
 
 H=$(mktemp -d /dev/shm/vss-test.XXXXXX)
 cleanup_fn 'rm -rf "$H"'
 chown 65534:65534 "$H"
 mkdir "$H/conf"
-chmod 755 "$SCRATCH"
 as_user() {
     setpriv --reuid 65534 --regid 65534 --clear-groups \
         env -u XDG_RUNTIME_DIR -u XDG_STATE_HOME HOME="$H" "$@"
 }
-as_user test -x "$BUILD/vssd" || skip "the build folder is closed to others"
 steps() { printf '%s\n' "$@" | as_user timeout 60 "$BUILD/tests/requester" "$H/conf" 2>"$SCRATCH/words"; }
 
 make_fs ext4 50M "$SCRATCH/e"

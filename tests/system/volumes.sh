@@ -108,14 +108,13 @@ make_fs ext4 50M "$odd"
 vss-probe path "$odd" | grep -aqF "ext4" || fail "a mount point of odd bytes"
 
 # a user without privileges sees what he may
-if requires setpriv; then
-    chmod 755 "$SCRATCH"
-    user() { setpriv --reuid 65534 --regid 65534 --clear-groups -- "$@"; }
-    equal "$(user "$BUILD/vss-probe" path "$B/one" | cut -f1)" "$B/one"
-    chmod 700 "$X/sub"
-    out=$(user "$BUILD/vss-probe" path "$X/sub/deep" 2>&1) && fail "a closed folder was seen"
-    [[ $out == *"Permission denied"* ]] || fail "said '$out'"
-fi
+open_build
+user() { setpriv --reuid 65534 --regid 65534 --clear-groups -- "$@"; }
+equal "$(user "$BUILD/vss-probe" path "$B/one" | cut -f1)" "$B/one"
+chmod 700 "$X/sub"
+out=$(user "$BUILD/vss-probe" path "$X/sub/deep" 2>&1) && fail "a closed folder was seen"
+[[ $out == *"Permission denied"* ]] || fail "said '$out'"
+
 # a probe that does not come back in time is killed, and its service goes on
 mkdir "$SCRATCH/conf"
 printf '[service]\nruntime_dir = %s/run\nstate_dir = %s/state\n[timeout]\nprobe = 1us\n' \
