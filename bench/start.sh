@@ -15,9 +15,19 @@ printf '[service]\nruntime_dir = %s/run\nstate_dir = %s/state\n' "$R" "$R" >"$R/
 printf '[writer]\nplugin = files\n\n[component data]\nfiles = %s\n' "$SCRATCH/b/data/*" \
     >"$R/etc/writers.d/files.conf"
 
-python3 - "${ROUNDS:-30}" "$BUILD/vssctl" "$R/etc" "$SCRATCH" <<'P'
+# a component of 50 folders: what resolving many paths costs
+mkdir -p "$R/many/writers.d"
+sed 's/state$/state-many/' "$R/etc/vss.conf" >"$R/many/vss.conf"
+printf '[writer]\nplugin = files\n' >"$R/many/writers.d/files.conf"
+for i in $(seq 50); do
+    mkdir "$SCRATCH/b/data$i"
+    echo x >"$SCRATCH/b/data$i/file"
+    printf '\n[component data%s]\nfiles = %s\n' "$i" "$SCRATCH/b/data$i/*" >>"$R/many/writers.d/files.conf"
+done
+
+python3 - "${ROUNDS:-30}" "$BUILD/vssctl" "$R/etc" "$R/many" "$SCRATCH" <<'P'
 import subprocess, sys, time
-rounds, vssctl, etc, scratch = int(sys.argv[1]), *sys.argv[2:]
+rounds, vssctl, etc, many, scratch = int(sys.argv[1]), *sys.argv[2:]
 common = ['--config', etc]
 commands = {
     'true': ['/bin/true'],
@@ -26,6 +36,8 @@ commands = {
     'vssctl list writers': [vssctl, 'list', 'writers'] + common,
     'backup of one file, one writer': [vssctl, 'backup', '--to', f'{scratch}/store', '--type', 'copy',
                                        '--quiet', '--all-components'] + common,
+    'backup of 50 folders, one writer': [vssctl, 'backup', '--to', f'{scratch}/store50', '--type', 'copy',
+                                         '--quiet', '--all-components', '--config', many],
 }
 times = {name: [] for name in commands}
 for _ in range(rounds):  # in turns, so that what else the machine does meets all of them

@@ -80,7 +80,7 @@ static void on_damaged(void *userdata, const char *path, const char *words) {
         server_log(userdata, WORDS_ERROR, "'%s': %s", path, words);
 }
 
-static void on_thawed(void *userdata, int code, const struct vss_error *error,
+static void on_thawed(void *userdata, size_t question, int code, const struct vss_error *error,
                       const struct volume_list *thawed) {
         if (code < 0 && code != VSS_E_SNAPSHOT_SET_IN_PROGRESS)
                 server_log(userdata, WORDS_ERROR, "%s", vss_error_message(error));
@@ -95,8 +95,9 @@ static int clean_up(struct server *server, struct store *store, struct vss_error
         int r = 0;
 
         if (geteuid() == 0)
-                r = server_probe(server, "thaw", server->settings.runtime_dir, on_thawed, server,
-                                 reterr);
+                r = server_probe(server,
+                                 &(struct probe_question){ "thaw", server->settings.runtime_dir },
+                                 1, on_thawed, server);
         if (r >= 0)
                 r = store_adopt(store, on_adopted, on_damaged, server, reterr);
         return r;

@@ -356,6 +356,34 @@ int vss_backup_components_resolve_path(struct vss_backup_components *bc, const c
                                        bool below, vss_volume_sink_t sink, void *userdata,
                                        struct vss_error *reterr);
 
+/** struct vss_path_question - one call of vss_backup_components_resolve_path() */
+struct vss_path_question {
+        const char *path;
+        bool below;
+};
+
+/** vss_path_sink_t - vss_volume_sink_t, for the question of this index */
+typedef int (*vss_path_sink_t)(void *userdata, size_t question, const struct vss_volume *volume,
+                               const char *provider, const char *refusal);
+
+/**
+ * vss_backup_components_resolve_paths() - the same for any number of paths, and far cheaper than
+ * one by one: the mounts are looked at once
+ * @sink:      called in the order of @questions
+ * @failures:  NULL: the first path that cannot be resolved ends the call with its failure. Or
+ *             @count records, VSS_ERROR_INIT before: each takes its own path's failure, the others
+ *             are answered, and the caller releases them with vss_error_clear()
+ *
+ * A path that hangs is refused with -ETIMEDOUT after the service's deadline for probes; the others
+ * wait for it.
+ *
+ * Return: as vss_backup_components_resolve_path()
+ */
+int vss_backup_components_resolve_paths(struct vss_backup_components *bc,
+                                        const struct vss_path_question *questions, size_t count,
+                                        vss_path_sink_t sink, void *userdata,
+                                        struct vss_error *failures, struct vss_error *reterr);
+
 /* ---- documents ---- */
 
 /** vss_backup_components_save_as_xml() - @ret is NUL-terminated, the caller frees it (B-20) */

@@ -93,51 +93,54 @@ static int add_volume(struct used_volumes *volumes, const struct vss_volume *vol
         return v->id && v->mount_point && v->fs_type && v->provider ? 0 : -ENOMEM;
 }
 
+/* The questions, and what has come of them so far */
 struct collecting {
         struct used_volumes *volumes;
         struct selection *notes;
-        const char *path; /* being resolved */
-        bool holder_seen;
-        char *refusal; /* of the volume that holds the path itself */
+        struct vss_path_question *questions;
+        size_t count;
+        size_t current; /* being answered; count: none yet */
+        char *refusal; /* of the volume that holds the path of the first question refused */
+        size_t refused;
 };
 
-static int collect_volume(void *userdata, const struct vss_volume *volume, const char *provider,
-                          const char *refusal) {
+static int collect_volume(void *userdata, size_t question, const struct vss_volume *volume,
+                          const char *provider, const char *refusal) {
         struct collecting *c = userdata;
-        bool holder = !c->holder_seen;
+        const char *path = c->questions[question].path;
+        bool holder = c->current != question;
         struct used_volume *v;
         int r;
 
-        c->holder_seen = true;
+        c->current = question;
+        if (c->refusal)
+                return 0;
         if (refusal && holder) {
+                c->refused = question;
                 c->refusal = strdup(refusal);
                 return c->refusal ? 0 : -ENOMEM;
         }
         if (refusal) {
                 selection_note(c->notes, "'%s' below '%s' is left out: %s", volume->mount_point,
-                               c->path, refusal);
+                               path, refusal);
                 return 0;
         }
         r = add_volume(c->volumes, volume, provider, &v);
-        return r < 0 ? r : add_path(v, holder ? c->path : volume->mount_point);
+        return r < 0 ? r : add_path(v, holder ? path : volume->mount_point);
 }
 
-static int collect_item(struct vss_backup_components *bc, const struct plan_item *item,
-                        struct selection *notes, struct used_volumes *volumes,
-                        struct vss_error *reterr) {
-        struct collecting c = { .volumes = volumes, .notes = notes, .path = plan_reads(item) };
+static int collect_all(struct vss_backup_components *bc, struct collecting *c,
+                       struct vss_error *reterr) {
         _cleanup_free_ char *refusal = NULL;
-        int r = vss_backup_components_resolve_path(bc, c.path, item->recursive, collect_volume, &c,
-                                                   reterr);
+        int r = vss_backup_components_resolve_paths(bc, c->questions, c->count, collect_volume, c,
+                                                    NULL, reterr);
 
-        refusal = c.refusal;
-        if (r < 0)
-                return r;
-        if (refusal)
-                return vss_fail(reterr, VSS_E_VOLUME_NOT_SUPPORTED,
-                                "no shadow copy can be made of the volume that holds '%s': %s",
-                                c.path, refusal);
-        return 0;
+        refusal = c->refusal;
+        if (r >= 0 && refusal)
+                r = vss_fail(reterr, VSS_E_VOLUME_NOT_SUPPORTED,
+                             "no shadow copy can be made of the volume that holds '%s': %s",
+                             c->questions[c->refused].path, refusal);
+        return r;
 }
 
 /* parents before what is below them; of equal paths the one that asks for more */
@@ -149,22 +152,36 @@ static int by_path(const void *a, const void *b) {
         return order ? order : y->recursive - x->recursive;
 }
 
+/* list_questions() - each path once; components like to share folders */
+static void list_questions(const struct plan *plan, const struct plan_item **items,
+                           struct collecting *c) {
+        size_t count = 0;
+
+        for (size_t i = 0; i < plan->count; i++)
+                if (plan_needs_snapshot(plan, &plan->items[i]))
+                        items[count++] = &plan->items[i];
+        qsort(items, count, sizeof(*items), by_path);
+        for (size_t i = 0; i < count; i++)
+                if (i == 0 || strcmp(plan_reads(items[i - 1]), plan_reads(items[i])) != 0)
+                        c->questions[c->count++] =
+                                (struct vss_path_question){ plan_reads(items[i]),
+                                                            items[i]->recursive };
+        c->current = c->count;
+}
+
 int volumes_collect(struct vss_backup_components *bc, const struct plan *plan,
                     struct selection *notes, struct used_volumes *ret, struct vss_error *reterr) {
         _cleanup_free_ const struct plan_item **items = calloc(plan->count + 1, sizeof(*items));
+        _cleanup_free_ struct vss_path_question *questions =
+                calloc(plan->count + 1, sizeof(*questions));
         struct used_volumes volumes = { 0 };
-        size_t count = 0;
-        int r = items ? 0 : -ENOMEM;
+        struct collecting c = { .volumes = &volumes, .notes = notes, .questions = questions };
+        int r = -ENOMEM;
 
-        for (size_t i = 0; r >= 0 && i < plan->count; i++)
-                if (plan_needs_snapshot(plan, &plan->items[i]))
-                        items[count++] = &plan->items[i];
-        if (r >= 0)
-                qsort(items, count, sizeof(*items), by_path);
-        /* each question is a look at all mounts, and components like to share folders */
-        for (size_t i = 0; r >= 0 && i < count; i++)
-                if (i == 0 || strcmp(plan_reads(items[i - 1]), plan_reads(items[i])) != 0)
-                        r = collect_item(bc, items[i], notes, &volumes, reterr);
+        if (items && questions) {
+                list_questions(plan, items, &c);
+                r = collect_all(bc, &c, reterr);
+        }
         if (r < 0) {
                 volumes_done(&volumes);
                 return r;

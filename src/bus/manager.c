@@ -13,6 +13,7 @@
 #include "bus/names.h"
 #include "bus/participant.h"
 #include "bus/late-reply.h"
+#include "bus/listing.h"
 #include "bus/session-object.h"
 #include "bus/wire.h"
 #include "config.h"
@@ -130,166 +131,9 @@ static int method_list_providers(sd_bus_message *m, void *userdata, sd_bus_error
         return admit(userdata, m, ROLE_LOOK, list_providers, reterr);
 }
 
-/* ---- volumes ---- */
-
-struct listing;
-
-struct listed {
-        struct listing *listing;
-        struct volume volume;
-        char *provider;
-};
-
-/* Volumes that were found, while the providers are asked about each */
-struct listing {
-        struct server *server;
-        sd_bus_message *m;
-        struct listed *items;
-        size_t count;
-        size_t waiting;
-};
-
-static void listing_free(struct listing *listing) {
-        for (size_t i = 0; i < listing->count; i++) {
-                volume_clear(&listing->items[i].volume);
-                free(listing->items[i].provider);
-        }
-        free(listing->items);
-        sd_bus_message_unref(listing->m);
-        free(listing);
-}
-
-static int send_listing(struct listing *listing) {
-        _cleanup_message_ sd_bus_message *reply = NULL;
-        int r = sd_bus_message_new_method_return(listing->m, &reply);
-
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "a{sv}");
-        for (size_t i = 0; r >= 0 && i < listing->count; i++) {
-                const char *refusal = listing->items[i].volume.refusal;
-                _cleanup_free_ char *words = refusal ? wire_words(refusal) : NULL;
-                struct wire_candidate candidate = { .volume = listing->items[i].volume.v,
-                                                    .provider = listing->items[i].provider,
-                                                    .refusal = words };
-
-                r = refusal && !words ? -ENOMEM : wire_append(reply, &wire_candidate, &candidate);
-        }
-        if (r >= 0)
-                r = sd_bus_message_close_container(reply);
-        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
-}
-
-static void one_less(struct listing *listing) {
-        int r;
-
-        if (--listing->waiting > 0)
-                return;
-        r = send_listing(listing);
-        if (r < 0)
-                reply_failure(listing->m, r, NULL);
-        listing_free(listing);
-}
-
-static void on_asked(void *userdata, const struct reply *answer) {
-        struct listed *listed = userdata;
-
-        if (answer->code >= 0 && answer->supported)
-                listed->provider = strdup(answer->provider);
-        else
-                listed->volume.refusal =
-                        strdup(*answer->words ? answer->words : "no provider supports it");
-        one_less(listed->listing);
-}
-
-static void ask_all(struct listing *listing) {
-        listing->waiting = 1; /* this function itself */
-        for (size_t i = 0; i < listing->count; i++) {
-                _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
-                struct listed *listed = &listing->items[i];
-                int r;
-
-                if (listed->volume.refusal)
-                        continue;
-                listing->waiting++;
-                r = coordinator_ask_volume(listing->server->coordinator, &listed->volume.v,
-                                           on_asked, listed, &error);
-                if (r < 0) {
-                        listing->waiting--;
-                        listed->volume.refusal = strdup(vss_error_message(&error));
-                }
-        }
-        one_less(listing);
-}
-
-static int take_volumes(struct listing *listing, const struct volume_list *volumes) {
-        listing->items = calloc(volumes->count + 1, sizeof(*listing->items));
-        if (!listing->items)
-                return -ENOMEM;
-        for (; listing->count < volumes->count; listing->count++) {
-                struct listed *listed = &listing->items[listing->count];
-
-                listed->listing = listing;
-                if (volume_clone(&listed->volume, &volumes->items[listing->count]) < 0)
-                        return -ENOMEM;
-        }
-        return 0;
-}
-
-static void on_volumes(void *userdata, int code, const struct vss_error *error,
-                       const struct volume_list *volumes) {
-        struct listing *listing = userdata;
-        int r = code;
-
-        if (r >= 0)
-                r = take_volumes(listing, volumes);
-        if (r >= 0) {
-                ask_all(listing);
-                return;
-        }
-        reply_failure(listing->m, r, code < 0 ? error : NULL);
-        listing_free(listing);
-}
-
-static int start_listing(struct server *server, sd_bus_message *m, const char *verb,
-                         const char *name, struct vss_error *reterr) {
-        struct listing *listing = calloc(1, sizeof(*listing));
-        int r;
-
-        if (!listing)
-                return -ENOMEM;
-        *listing = (struct listing){ .server = server, .m = sd_bus_message_ref(m) };
-        r = server_probe(server, verb, name, on_volumes, listing, reterr);
-        if (r < 0)
-                listing_free(listing);
-        return r;
-}
-
-static int list_volumes(struct server *server, sd_bus_message *m, const struct caller *caller,
-                        struct vss_error *reterr) {
-        return start_listing(server, m, "list", NULL, reterr);
-}
-
-static int method_list_volumes(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
-        return admit(userdata, m, ROLE_REQUESTER, list_volumes, reterr);
-}
-
-static int resolve_path(struct server *server, sd_bus_message *m, const struct caller *caller,
-                        struct vss_error *reterr) {
-        _cleanup_free_ char *path = NULL;
-        int below = 0, r = wire_read_path(m, &path);
-
-        if (r >= 0)
-                r = sd_bus_message_read(m, "b", &below);
-        return r < 0 ? r : start_listing(server, m, below ? "below" : "path", path, reterr);
-}
-
-static int method_resolve_path(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
-        return admit(userdata, m, ROLE_REQUESTER, resolve_path, reterr);
-}
-
 /* ---- what a dead life left frozen ---- */
 
-static void on_thawed(void *userdata, int code, const struct vss_error *error,
+static void on_thawed(void *userdata, size_t question, int code, const struct vss_error *error,
                       const struct volume_list *thawed) {
         _cleanup_message_ sd_bus_message *m = userdata;
 
@@ -301,8 +145,9 @@ static void on_thawed(void *userdata, int code, const struct vss_error *error,
 
 static int thaw(struct server *server, sd_bus_message *m, const struct caller *caller,
                 struct vss_error *reterr) {
-        int r = server_probe(server, "thaw", server->settings.runtime_dir, on_thawed,
-                             sd_bus_message_ref(m), reterr);
+        int r = server_probe(server,
+                             &(struct probe_question){ "thaw", server->settings.runtime_dir }, 1,
+                             on_thawed, sd_bus_message_ref(m));
 
         if (r < 0)
                 sd_bus_message_unref(m);
@@ -343,6 +188,7 @@ static const sd_bus_vtable manager_vtable[] = {
         METHOD("ListProviders", "", "aa{sv}", method_list_providers),
         METHOD("ListVolumes", "", "aa{sv}", method_list_volumes),
         METHOD("ResolvePath", "ayb", "aa{sv}", method_resolve_path),
+        METHOD("ResolvePaths", "aa{sv}", "aa{sv}", method_resolve_paths),
         METHOD("Thaw", "", "u", method_thaw),
         SD_BUS_VTABLE_END
 };

@@ -156,51 +156,45 @@ static const struct slot_ops slot_ops = { op_acquire, op_release };
 /* ---- probes that have to wait ---- */
 
 struct pending_probe {
-        char *verb, *name;
-        probe_done_t done;
-        void *userdata;
+        struct probe *probe;
         struct pending_probe *next;
 };
 
-static int start_probe(struct server *server, const char *verb, const char *name, probe_done_t done,
-                       void *userdata, struct vss_error *reterr) {
-        const char *skip[] = { server->settings.runtime_dir, server->settings.state_dir, NULL };
+static int keep_for_later(struct server *server, struct probe *take_probe) {
+        struct pending_probe *pending = calloc(1, sizeof(*pending)), **last = &server->probes;
 
-        return probe_start(server->event, server->settings.probe_us, verb, name, skip, done,
-                           userdata, reterr);
-}
-
-int server_probe(struct server *server, const char *verb, const char *name, probe_done_t done,
-                 void *userdata, struct vss_error *reterr) {
-        struct pending_probe *pending, **last = &server->probes;
-
-        if (!coordinator_held(server->coordinator))
-                return start_probe(server, verb, name, done, userdata, reterr);
-        pending = calloc(1, sizeof(*pending));
-        if (!pending)
+        if (!pending) {
+                probe_free(take_probe);
                 return -ENOMEM;
-        *pending = (struct pending_probe){ strdup(verb), strdup(name ? name : ""), done, userdata,
-                                           NULL };
+        }
+        pending->probe = take_probe;
         while (*last)
                 last = &(*last)->next;
         *last = pending;
-        return pending->verb && pending->name ? 0 : -ENOMEM;
+        return 0;
+}
+
+int server_probe(struct server *server, const struct probe_question *questions, size_t count,
+                 probe_answer_t answer, void *userdata) {
+        const char *skip[] = { server->settings.runtime_dir, server->settings.state_dir, NULL };
+        struct probe *probe;
+        int r = probe_new(server->event, server->settings.probe_us, questions, count, skip, answer,
+                          userdata, &probe);
+
+        if (r < 0)
+                return r;
+        if (coordinator_held(server->coordinator))
+                return keep_for_later(server, probe);
+        probe_run(probe);
+        return 0;
 }
 
 static void run_pending_probes(struct server *server) {
         while (server->probes) {
-                _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
                 struct pending_probe *pending = server->probes;
-                struct volume_list none = { 0 };
-                int r;
 
                 server->probes = pending->next;
-                r = start_probe(server, pending->verb, *pending->name ? pending->name : NULL,
-                                pending->done, pending->userdata, &error);
-                if (r < 0)
-                        pending->done(pending->userdata, r, &error, &none);
-                free(pending->verb);
-                free(pending->name);
+                probe_run(pending->probe);
                 free(pending);
         }
 }

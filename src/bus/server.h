@@ -77,9 +77,10 @@ void server_end(struct server *server);
 void server_log(struct server *server, enum log_level level, const char *format, ...)
         VSS_PRINTF(3, 4);
 
-/* server_probe() - probe_start(), but not while something is held */
-int server_probe(struct server *server, const char *verb, const char *name, probe_done_t done,
-                 void *userdata, struct vss_error *reterr);
+/* server_probe() - ask a vss-probe, but not while something is held. @answer may be called before
+ * this returns, and is not when it fails: -ENOMEM */
+int server_probe(struct server *server, const struct probe_question *questions, size_t count,
+                 probe_answer_t answer, void *userdata);
 
 /* ---- the objects, each in its file ---- */
 

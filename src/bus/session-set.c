@@ -101,7 +101,7 @@ static bool reply_refusal(const struct volume_question *q, int code,
                sd_bus_reply_method_return(q->m, "ba{sv}", 0, 1, "refusal", "s", words) >= 0;
 }
 
-static void on_volume(void *userdata, int code, const struct vss_error *error,
+static void on_volume(void *userdata, size_t question, int code, const struct vss_error *error,
                       const struct volume_list *volumes) {
         _cleanup_error_ struct vss_error own = VSS_ERROR_INIT;
         struct volume_question *q = userdata;
@@ -136,7 +136,8 @@ static int ask_volume(sd_bus_message *m, struct session_object *o, bool add, sd_
         if (r >= 0 && add)
                 r = wire_read_paths(m, &q->paths);
         if (r >= 0)
-                r = server_probe(o->server, "name", q->volume, on_volume, q, &error);
+                r = server_probe(o->server, &(struct probe_question){ "name", q->volume }, 1,
+                                 on_volume, q);
         if (r >= 0)
                 return 1;
         volume_question_free(q);

@@ -92,6 +92,27 @@ const struct wire_table wire_candidate = { sizeof(struct wire_candidate), candid
 #undef V
 #undef F
 
+#define F(member, key, type) FIELD(struct wire_path_question, member, key, type)
+static const struct wire_field path_question_fields[] = {
+        TEXT(struct wire_path_question, path, "path", WIRE_PATH),
+        F(below, "below", WIRE_BOOL),
+        { 0 },
+};
+const struct wire_table wire_path_question = { sizeof(struct wire_path_question),
+                                               path_question_fields };
+#undef F
+
+#define F(member, key, type) FIELD(struct wire_resolved, member, key, type)
+static const struct wire_field resolved_fields[] = {
+        F(error, "error", WIRE_STRING),
+        F(words, "words", WIRE_STRING),
+        { "volumes", WIRE_RECORDS, offsetof(struct wire_resolved, volumes), false,
+          &wire_candidate },
+        { 0 },
+};
+const struct wire_table wire_resolved = { sizeof(struct wire_resolved), resolved_fields };
+#undef F
+
 #define F(member, key, type) FIELD(struct wire_identity, member, key, type)
 #define T(member, key, type) TEXT(struct wire_identity, member, key, type)
 static const struct wire_field identity_fields[] = {

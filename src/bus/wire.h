@@ -100,6 +100,19 @@ struct wire_candidate {
 };
 extern const struct wire_table wire_candidate;
 
+/* ResolvePaths: a path, and what is said of it */
+struct wire_path_question {
+        char *path;
+        bool below;
+};
+extern const struct wire_table wire_path_question;
+struct wire_resolved {
+        char *error; /* name of a failure, NULL when there is none */
+        char *words;
+        struct wire_records volumes; /* of wire_candidate */
+};
+extern const struct wire_table wire_resolved;
+
 /* What a writer says of itself: Load's answer, RegisterWriter, GetWriterMetadata */
 struct wire_identity {
         struct vss_id writer_id;

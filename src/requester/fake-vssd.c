@@ -235,6 +235,32 @@ static int answer_volumes(sd_bus_message *m) {
         return sd_bus_message_send(reply);
 }
 
+/* "/bad..." is refused, everything else lies on one volume */
+static int answer_paths(sd_bus_message *m) {
+        char id[] = "UUID=1", provider[] = "memory", words[] = "it is bad";
+        char error[] = "org.vss1.Error.VSS_E_VOLUME_NOT_LOCAL";
+        struct wire_candidate volume = { .volume = { .id = id }, .provider = provider };
+        _cleanup_message_ sd_bus_message *reply = new_reply(m);
+        struct wire_records paths = { 0 };
+
+        CHECK_INT(wire_read_records(m, &wire_path_question, &paths), 0);
+        CHECK(sd_bus_message_open_container(reply, 'a', "a{sv}") >= 0);
+        for (size_t i = 0; i < paths.count; i++) {
+                struct wire_path_question *question = (struct wire_path_question *)paths.items + i;
+                bool bad = strncmp(question->path, "/bad", 4) == 0;
+                struct wire_resolved answer = { .error = bad ? error : NULL,
+                                                .words = bad ? words : NULL,
+                                                .volumes = { &volume, bad ? 0 : 1 } };
+
+                volume.volume.mount_point = question->path;
+                volume.volume.read_only = question->below;
+                CHECK(wire_append(reply, &wire_resolved, &answer) >= 0);
+        }
+        CHECK(sd_bus_message_close_container(reply) >= 0);
+        wire_clear_records(&wire_path_question, &paths);
+        return sd_bus_message_send(reply);
+}
+
 static int answer_providers(sd_bus_message *m) {
         char name[] = "memory";
         struct vss_provider_prop prop = { .name = name, .kind = VSS_PROV_SOFTWARE };
@@ -283,6 +309,8 @@ static int answer(struct fake *fake, sd_bus_message *m, const char *member) {
                 return sd_bus_reply_method_return(m, "tt", (uint64_t)1234, (uint64_t)56);
         if (!strcmp(member, "ListVolumes") || !strcmp(member, "ResolvePath"))
                 return answer_volumes(m);
+        if (!strcmp(member, "ResolvePaths"))
+                return answer_paths(m);
         if (!strcmp(member, "ListProviders"))
                 return answer_providers(m);
         if (!strcmp(member, "Cancel"))

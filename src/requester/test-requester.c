@@ -403,6 +403,52 @@ static int take_volume(void *userdata, const struct vss_volume *volume, const ch
         return *n == 2 ? -ECANCELED : 0;
 }
 
+static int take_path(void *userdata, size_t question, const struct vss_volume *volume,
+                     const char *provider, const char *refusal) {
+        size_t *seen = userdata;
+
+        CHECK_STR(provider, "memory");
+        CHECK(!refusal);
+        CHECK_INT(volume->read_only, question % 2); /* the fake's way to say "below" */
+        CHECK_INT(seen[question]++, 0);
+        return question == 2000 ? -ECANCELED : 0;
+}
+
+/* Any number of paths; more than fit into one message. */
+static void test_paths(void) {
+        enum { MANY = 2500 };
+        static struct vss_path_question paths[MANY];
+        static struct vss_error failures[MANY];
+        static size_t seen[MANY];
+
+        for (size_t i = 0; i < MANY; i++)
+                paths[i] = (struct vss_path_question){ i % 100 ? "/x" : "/bad", i % 2 };
+        begin();
+        CHECK_INT(vss_backup_components_resolve_paths(bc, paths, 0, take_path, seen, NULL, NULL),
+                  0);
+        CHECK_INT(
+                vss_backup_components_resolve_paths(bc, paths, 1500, take_path, seen, NULL, &error),
+                VSS_E_VOLUME_NOT_LOCAL);
+        CHECK_STR(error.message, "it is bad");
+        memset(seen, 0, sizeof(seen));
+        paths[2000].path = "/x";
+        CHECK_INT(vss_backup_components_resolve_paths(bc, paths, MANY, take_path, seen, failures,
+                                                      NULL),
+                  -ECANCELED);
+        for (size_t i = 0; i < MANY; i++) {
+                bool bad = i % 100 == 0 && i < 2000;
+
+                CHECK_INT(failures[i].code, bad ? VSS_E_VOLUME_NOT_LOCAL : 0);
+                CHECK_INT(seen[i], !bad && i <= 2000);
+                vss_error_clear(&failures[i]);
+        }
+        paths[1].path = "x";
+        CHECK_INT(vss_backup_components_resolve_paths(bc, paths, 2, take_path, seen, failures,
+                                                      &error),
+                  E_INVALIDARG);
+        end();
+}
+
 static void test_volumes(void) {
         bool supported = true;
         unsigned n = 0;
@@ -686,6 +732,7 @@ int main(void) {
         RUN(test_death);
         RUN(test_refusals);
         RUN(test_volumes);
+        RUN(test_paths);
         RUN(test_query);
         RUN(test_copies);
         RUN(test_restore);

@@ -3,134 +3,100 @@
 #include "volume/mountinfo.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <fcntl.h>
-#include <stdio.h>
+#include <libmount/libmount.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 
 #include "base/array.h"
 #include "base/cleanup.h"
-
-static bool is_octal(const char *s) {
-        return s[0] >= '0' && s[0] <= '3' && s[1] >= '0' && s[1] <= '7' && s[2] >= '0' &&
-               s[2] <= '7';
-}
-
-/* The kernel writes space, tab, newline and backslash as \040 and so on; all else is itself. */
-static char *unescape(const char *field) {
-        char *plain = strdup(field), *to = plain;
-
-        if (!plain)
-                return NULL;
-        while (*field) {
-                if (*field == '\\' && is_octal(field + 1)) {
-                        *to++ = (char)((field[1] - '0') << 6 | (field[2] - '0') << 3 |
-                                       (field[3] - '0'));
-                        field += 4;
-                } else
-                        *to++ = *field++;
-        }
-        *to = '\0';
-        return plain;
-}
+#include "base/file.h"
 
 static bool has_option(const char *options, const char *word) {
-        size_t length = strlen(word);
+        char *value;
+        size_t size;
 
-        for (const char *s = options; s; s = strchr(s, ',') ? strchr(s, ',') + 1 : NULL)
-                if (strncmp(s, word, length) == 0 && (s[length] == ',' || s[length] == '\0'))
-                        return true;
-        return false;
+        return options && mnt_optstr_get_option(options, word, &value, &size) == 0;
 }
 
-static void mount_entry_done(struct mount_entry *mount) {
-        free(mount->root);
-        free(mount->point);
-        free(mount->type);
-        free(mount->source);
+/* The kernel appends this to the root of a bind mount whose folder was removed. A folder cannot
+ * bear such a name: of two slashes it would have shown one. */
+static bool ends_deleted(const char *root) {
+        static const char mark[] = "//deleted";
+        size_t length = strlen(root);
+
+        return length >= sizeof(mark) - 1 && strcmp(root + length - (sizeof(mark) - 1), mark) == 0;
 }
 
-enum { FIXED_FIELDS = 6, TAIL_FIELDS = 3 };
+static int add_line(struct mount_table *table, struct libmnt_fs *fs) {
+        struct mount_entry mount = { .id = (uint64_t)mnt_fs_get_id(fs),
+                                     .parent = (uint64_t)mnt_fs_get_parent_id(fs),
+                                     .dev_major = major(mnt_fs_get_devno(fs)),
+                                     .dev_minor = minor(mnt_fs_get_devno(fs)),
+                                     .root = mnt_fs_get_root(fs),
+                                     .point = mnt_fs_get_target(fs),
+                                     .type = mnt_fs_get_fstype(fs),
+                                     .source = mnt_fs_get_source(fs) };
+        int r;
 
-/* 36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue */
-static bool split_line(char *line, char *fixed[FIXED_FIELDS], char *tail[TAIL_FIELDS]) {
-        char *rest = line, *field;
-
-        for (size_t i = 0; i < FIXED_FIELDS; i++)
-                if (!(fixed[i] = strsep(&rest, " ")))
-                        return false;
-        do
-                field = strsep(&rest, " ");
-        while (field && strcmp(field, "-") != 0);
-        for (size_t i = 0; i < TAIL_FIELDS; i++)
-                if (!(tail[i] = strsep(&rest, " ")))
-                        return false;
-        return true;
-}
-
-static int parse_line(struct mount_entry *ret, char *line) {
-        struct mount_entry mount = { 0 };
-        char *fixed[FIXED_FIELDS], *tail[TAIL_FIELDS], rest;
-
-        if (!split_line(line, fixed, tail))
+        /* a line of fstab, which libmount reads as well, is none of the kernel's */
+        if (!mnt_fs_is_kernel(fs) || !mount.root || !mount.point || !mount.type)
                 return -EBADMSG;
-        if (sscanf(fixed[0], "%" SCNu64 "%c", &mount.id, &rest) != 1 ||
-            sscanf(fixed[1], "%" SCNu64 "%c", &mount.parent, &rest) != 1 ||
-            sscanf(fixed[2], "%u:%u%c", &mount.dev_major, &mount.dev_minor, &rest) != 2)
-                return -EBADMSG;
-        mount.root = unescape(fixed[3]);
-        mount.point = unescape(fixed[4]);
-        mount.type = unescape(tail[0]);
-        mount.source = unescape(tail[1]);
-        mount.read_only = has_option(fixed[5], "ro") || has_option(tail[2], "ro");
-        if (!mount.root || !mount.point || !mount.type || !mount.source) {
-                mount_entry_done(&mount);
-                return -ENOMEM;
-        }
-        *ret = mount;
+        r = ARRAY_RESERVE(&table->items, table->count, &table->capacity);
+        if (r < 0)
+                return r;
+        if (!mount.source)
+                mount.source = "";
+        mount.read_only = has_option(mnt_fs_get_vfs_options(fs), "ro") ||
+                          has_option(mnt_fs_get_fs_options(fs), "ro");
+        mount.deleted = ends_deleted(mount.root);
+        table->items[table->count++] = mount;
         return 0;
 }
 
-int mount_table_parse(struct mount_table *table, const char *text, struct vss_error *reterr) {
-        _cleanup_free_ char *copy = strdup(text);
-        char *rest = copy, *line;
-        unsigned number = 0;
-
-        if (!copy)
-                return -ENOMEM;
-        while ((line = strsep(&rest, "\n"))) {
-                int r;
-
-                number++;
-                if (!*line)
-                        continue;
-                r = ARRAY_RESERVE(&table->items, table->count, &table->capacity);
-                if (r == 0)
-                        r = parse_line(&table->items[table->count], line);
-                if (r < 0)
-                        return vss_fail(reterr, r, "cannot read line %u of the table of mounts",
-                                        number);
-                table->count++;
-        }
-        return 0;
+/* libmount would go on without the line, and at the end of a file it forgets what we return. */
+static int refuse_line(struct libmnt_table *lines, const char *file, int line) {
+        *(bool *)mnt_table_get_userdata(lines) = true;
+        return -EBADMSG;
 }
 
-int mount_table_read(struct mount_table *table, struct vss_error *reterr) {
-        _cleanup_fclose_ FILE *file = fopen("/proc/self/mountinfo", "re");
-        _cleanup_free_ char *text = NULL;
-        size_t size = 0;
+static int read_lines(struct mount_table *table, const char *file) {
+        struct libmnt_iter *iterator = mnt_new_iter(MNT_ITER_FORWARD);
+        struct libmnt_fs *fs;
+        bool broken = false;
+        int r = iterator ? 0 : -ENOMEM;
 
-        /* files of /proc tell no size, and no line of it holds a NUL: read up to one */
-        if (!file || getdelim(&text, &size, '\0', file) < 0)
-                return vss_fail(reterr, errno ? -errno : -EIO,
-                                "cannot read /proc/self/mountinfo: %m");
-        return mount_table_parse(table, text, reterr);
+        table->lines = mnt_new_table();
+        if (!table->lines)
+                r = -ENOMEM;
+        if (r == 0)
+                r = mnt_table_set_userdata(table->lines, &broken);
+        if (r == 0)
+                r = mnt_table_set_parser_errcb(table->lines, refuse_line);
+        if (r == 0)
+                r = mnt_table_parse_file(table->lines, file);
+        if (broken)
+                r = -EBADMSG;
+        while (r == 0 && mnt_table_next_fs(table->lines, iterator, &fs) == 0)
+                r = add_line(table, fs);
+        mnt_free_iter(iterator);
+        return r > 0 ? -EBADMSG : r;
+}
+
+int mount_table_read(struct mount_table *table, const char *file, struct vss_error *reterr) {
+        int r;
+
+        if (!file)
+                file = "/proc/self/mountinfo";
+        r = read_lines(table, file);
+        if (r == 0)
+                return 0;
+        mount_table_done(table);
+        return vss_fail(reterr, r, "cannot read the table of mounts '%s': %s", file, strerror(-r));
 }
 
 void mount_table_done(struct mount_table *table) {
-        for (size_t i = 0; i < table->count; i++)
-                mount_entry_done(&table->items[i]);
+        mnt_unref_table(table->lines);
         free(table->items);
         *table = (struct mount_table){ 0 };
 }
@@ -141,6 +107,51 @@ const struct mount_entry *mount_table_find(const struct mount_table *table, uint
                         return &table->items[i];
         return NULL;
 }
+
+/* ---- which mount a path is reached by ---- */
+
+static bool is_root(const struct mount_table *table, const struct mount_entry *mount) {
+        return mount->parent == mount->id || !mount_table_find(table, mount->parent);
+}
+
+/* The next mount that the way to @path crosses after @from, NULL for its first. What is mounted
+ * over another on one point is that one's child, so the way ends on the topmost. */
+static const struct mount_entry *next_crossed(const struct mount_table *table, const char *path,
+                                              const struct mount_entry *from) {
+        const struct mount_entry *next = NULL;
+
+        for (size_t i = 0; i < table->count; i++) {
+                const struct mount_entry *mount = &table->items[i];
+
+                if (mount == from || !path_is_below(path, mount->point) ||
+                    (from ? mount->parent != from->id : !is_root(table, mount)))
+                        continue;
+                if (!next || strlen(mount->point) < strlen(next->point))
+                        next = mount;
+        }
+        return next;
+}
+
+const struct mount_entry *mount_table_at(const struct mount_table *table, const char *path,
+                                         const struct mount_entry **ret_foreign) {
+        const struct mount_entry *at = NULL, *next;
+
+        *ret_foreign = NULL;
+        for (size_t steps = 0; steps < table->count; steps++) {
+                enum mount_kind kind;
+
+                next = next_crossed(table, path, at);
+                if (!next)
+                        break;
+                at = next;
+                kind = mount_entry_kind(at);
+                if (kind == MOUNT_NETWORK || kind == MOUNT_FUSE)
+                        *ret_foreign = at;
+        }
+        return at;
+}
+
+/* ---- kinds ---- */
 
 static bool is_one_of(const char *type, const char *const words[]) {
         for (size_t i = 0; words[i]; i++)

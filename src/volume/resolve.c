@@ -21,12 +21,31 @@ struct place {
         const struct mount_entry *mount;
 };
 
+/* A program or server that hangs would take us with it, so it is asked before its files are. */
+static int check_way(const struct scan *scan, const char *path, struct vss_error *reterr) {
+        const struct mount_entry *foreign, *at = mount_table_at(&scan->mounts, path, &foreign);
+        int r;
+
+        if (!foreign || scan_answers(scan, foreign))
+                return 0;
+        r = at != foreign                                ? -ETIMEDOUT
+            : mount_entry_kind(foreign) == MOUNT_NETWORK ? VSS_E_VOLUME_NOT_LOCAL
+                                                         : VSS_E_VOLUME_NOT_SUPPORTED;
+        return vss_fail(reterr, r,
+                        "'%s' is reached through '%s' (%s from '%s'), which does not answer; no "
+                        "shadow copy can be made of what lies there",
+                        path, foreign->point, foreign->type, foreign->source);
+}
+
 static int find_place(const struct scan *scan, const char *path, struct place *ret,
                       struct vss_error *reterr) {
         int r;
 
         if (*path != '/')
                 return vss_fail(reterr, E_INVALIDARG, "'%s' is not an absolute path", path);
+        r = check_way(scan, path, reterr);
+        if (r < 0)
+                return r;
         if (!realpath(path, ret->path)) {
                 r = errno == ENOENT || errno == ENOTDIR ? VSS_E_OBJECT_NOT_FOUND
                     : errno == EACCES                   ? E_ACCESSDENIED
@@ -46,6 +65,11 @@ static int find_place(const struct scan *scan, const char *path, struct place *r
 static int check_kind(const struct place *place, struct vss_error *reterr) {
         const char *type = place->mount->type;
 
+        if (place->mount->deleted)
+                return vss_fail(reterr, VSS_E_VOLUME_NOT_SUPPORTED,
+                                "'%s' lies on a bind mount of a folder that was removed since; "
+                                "unmount '%s'",
+                                place->path, place->mount->point);
         switch (mount_entry_kind(place->mount)) {
         case MOUNT_LOCAL:
                 return 0;
@@ -217,13 +241,25 @@ static int add_sights_below(const struct scan *scan, const struct place *place,
         return 0;
 }
 
+static const char *refusal_below(const struct mount_entry *mount) {
+        enum mount_kind kind = mount_entry_kind(mount);
+
+        if (kind == MOUNT_NETWORK)
+                return "a network file system is backed up on its server";
+        if (kind == MOUNT_FUSE)
+                return "a file system that a program shows has no shadow copy";
+        if (kind == MOUNT_LOCAL && mount->deleted)
+                return "it shows a folder that was removed since";
+        return NULL;
+}
+
 /* What is mounted below from elsewhere is named with its refusal, so that nobody believes it to
  * be in the copy. Memory file systems and stacked ones hold nothing that would be missed. */
 static int add_foreign_below(const struct scan *scan, const struct place *place,
                              struct volume_list *list) {
         for (size_t i = 0; i < scan->mounts.count; i++) {
                 const struct mount_entry *mount = &scan->mounts.items[i];
-                enum mount_kind kind = mount_entry_kind(mount);
+                const char *refusal = refusal_below(mount);
                 struct volume volume = { .v = { .id = "",
                                                 .mount_point = mount->point,
                                                 .device = mount->source,
@@ -231,13 +267,9 @@ static int add_foreign_below(const struct scan *scan, const struct place *place,
                                                 .mount_id = mount->id } };
                 int r;
 
-                if ((kind != MOUNT_NETWORK && kind != MOUNT_FUSE) ||
-                    !is_strictly_below(mount->point, place->path))
+                if (!refusal || !is_strictly_below(mount->point, place->path))
                         continue;
-                r = add_refused(list, &volume,
-                                kind == MOUNT_NETWORK
-                                        ? "a network file system is backed up on its server"
-                                        : "a file system that a program shows has no shadow copy");
+                r = add_refused(list, &volume, refusal);
                 if (r < 0)
                         return r;
         }

@@ -36,6 +36,7 @@ void scan_done(struct scan *scan) {
         for (size_t i = 0; i < scan->count; i++)
                 sight_done(&scan->items[i]);
         free(scan->items);
+        free(scan->answers);
         mount_table_done(&scan->mounts);
         *scan = (struct scan){ 0 };
 }
@@ -108,7 +109,7 @@ static int add_identified(struct scan *scan, const struct mount_entry *mount,
 
         sight.whole =
                 is_btrfs(mount) ? look->inode == BTRFS_ROOT_INODE : strcmp(mount->root, "/") == 0;
-        sight.shown = sight.whole ? NULL : mount->root;
+        sight.shown = sight.whole ? NULL : (char *)(uintptr_t)mount->root; /* lent */
         if (r == 0 && is_btrfs(mount) && sight.whole) {
                 char *inside = strdup(mount->root + (*mount->root == '/'));
 
@@ -126,13 +127,18 @@ static int add_identified(struct scan *scan, const struct mount_entry *mount,
         return r;
 }
 
-/* A mount that cannot be looked at is left out: one sick file system must not hide the others. */
+/* A mount that cannot be looked at is left out: one sick file system must not hide the others.
+ * That is also why one that is covered is not opened: the way would lead to what covers it. */
 static int scan_mount(struct scan *scan, const struct mount_entry *mount) {
+        const struct mount_entry *foreign;
         _cleanup_close_ int fd = -1;
         struct look look;
 
         if (mount_entry_kind(mount) != MOUNT_LOCAL || scan_is_ours(scan, mount->point) ||
             (is_btrfs(mount) && has_copies_folder(mount->root)))
+                return 0;
+        if (mount->deleted || mount_table_at(&scan->mounts, mount->point, &foreign) != mount ||
+            (foreign && !scan_answers(scan, foreign)))
                 return 0;
         fd = open_mount(mount, &look);
         return fd < 0 ? 0 : add_identified(scan, mount, &look, fd);
@@ -200,9 +206,12 @@ int scan_init(struct scan *scan, const char *const *skip, struct vss_error *rete
         int r;
 
         *scan = (struct scan){ .skip = skip };
-        r = mount_table_read(&scan->mounts, reterr);
+        r = mount_table_read(&scan->mounts, NULL, reterr);
         if (r < 0)
                 return r;
+        scan->answers = calloc(scan->mounts.count + 1, sizeof(*scan->answers));
+        if (!scan->answers)
+                return -ENOMEM;
         for (size_t i = 0; r == 0 && i < scan->mounts.count; i++)
                 r = scan_mount(scan, &scan->mounts.items[i]);
         if (r == 0)

@@ -26,6 +26,7 @@ struct scan {
         struct sight *items;
         size_t count, capacity;
         const char *const *skip; /* folders of the service: what is mounted below is a copy */
+        uint8_t *answers; /* per mount, what scan_answers() has found out */
 };
 
 /* scan_init() - look at everything. @skip is NULL-terminated, lent */
@@ -53,6 +54,9 @@ int scan_path(const struct scan *scan, const char *path, bool below, struct volu
               struct vss_error *reterr);
 int scan_name(const struct scan *scan, const char *name, struct volume_list *list,
               struct vss_error *reterr);
+
+/* scan_answers() - does @mount, which is of @scan and of a program or server, answer? Asked once */
+bool scan_answers(const struct scan *scan, const struct mount_entry *mount);
 
 /* look() - stat without following a last link, the mount id included; 0 or negative errno */
 struct look {

@@ -173,10 +173,11 @@ static int read_record(struct record *record, const char **text, const char *lim
         return key ? 0 : -EBADMSG;
 }
 
-int volume_list_read(struct volume_list *list, const char *text, size_t size,
+int volume_list_read(struct volume_list *list, const char *text, size_t size, size_t *ret_used,
                      struct vss_error *reterr) {
-        const char *limit = text + size;
+        const char *begin = text, *limit = text + size;
 
+        *ret_used = 0;
         for (;;) {
                 struct record record = { 0 };
                 int r = read_record(&record, &text, limit);
@@ -186,6 +187,8 @@ int volume_list_read(struct volume_list *list, const char *text, size_t size,
                 volume_clear(&record.volume);
                 if (r < 0)
                         return vss_fail(reterr, r, "the volume probe ended before it had answered");
+                if (record.error < 0 || record.end)
+                        *ret_used = (size_t)(text - begin);
                 if (record.error < 0)
                         return vss_fail(reterr, (int)record.error, "%s",
                                         record.message ? record.message : "probing failed");

@@ -3,8 +3,8 @@
  * volume.h - volumes that own their strings, and how they travel from the probe to vssd.
  *
  * The probe is a process of its own (vss-probe), because looking at a volume can hang. It writes
- * records: pairs of NUL-terminated strings, an empty key closes a record. The last record says
- * "end" or "error"; without it the probe died on its way.
+ * records: pairs of NUL-terminated strings, an empty key closes a record. The last record of each
+ * answer says "end" or "error"; without it the probe died on its way.
  */
 #ifndef VOLUME_VOLUME_H
 #define VOLUME_VOLUME_H
@@ -35,9 +35,10 @@ int volume_list_add(struct volume_list *list, const struct volume *volume);
 int volume_write(FILE *file, const struct volume *volume);
 int volume_write_end(FILE *file, const struct vss_error *failure);
 
-/* volume_list_read() - what a probe wrote. Return: 0, the probe's own error with its words, or
- * -EBADMSG when the text is not complete */
-int volume_list_read(struct volume_list *list, const char *text, size_t size,
+/* volume_list_read() - the first answer in what a probe wrote. Return: 0, or the probe's own error
+ * with its words, and the size of the answer in @ret_used; -EBADMSG and 0 there when it is not
+ * complete (yet); -ENOMEM and 0 */
+int volume_list_read(struct volume_list *list, const char *text, size_t size, size_t *ret_used,
                      struct vss_error *reterr);
 
 #endif

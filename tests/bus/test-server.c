@@ -107,6 +107,44 @@ static void test_volumes(void) {
                    "ayb", 3, '/', 0, 'x', 0);
 }
 
+static void check_resolved(const struct wire_resolved *answer, const char *error, const char *words,
+                           size_t volumes) {
+        CHECK_STR(answer->error ? answer->error : "", error);
+        CHECK(strstr(answer->words ? answer->words : "", words));
+        CHECK_INT(answer->volumes.count, volumes);
+}
+
+/* Each path is answered by itself, whatever the others are; 600 are more than one probe takes. */
+static void test_paths(void) {
+        enum { MANY = 600 };
+        static struct wire_path_question questions[MANY];
+        static char usr[] = "/usr", proc[] = "/proc", odd[] = "/\377", empty[] = "";
+        sd_bus_message *m = NULL, *reply;
+        struct wire_records records = { questions, MANY };
+        struct wire_resolved *answers;
+
+        for (size_t i = 0; i < MANY; i++)
+                questions[i].path = i % 4 == 0 ? usr : i % 4 == 1 ? proc : i % 4 == 2 ? odd : empty;
+        CHECK(sd_bus_message_new_method_call(client, &m, NULL, VSS_MANAGER_PATH,
+                                             VSS_MANAGER_INTERFACE, "ResolvePaths") >= 0);
+        CHECK(wire_append_records(m, &wire_path_question, &records) >= 0);
+        CHECK(wire_append_options(m) >= 0);
+        CHECK(sd_bus_call(client, m, 60 * UINT64_C(1000000), NULL, &reply) >= 0);
+        sd_bus_message_unref(m);
+        CHECK_INT(wire_read_records(reply, &wire_resolved, &records), 0);
+        sd_bus_message_unref(reply);
+        CHECK_INT(records.count, MANY);
+        answers = records.items;
+        for (size_t i = 0; i < MANY; i += 4) {
+                check_resolved(&answers[i], "", "", 1);
+                check_resolved(&answers[i + 1], "org.vss1.Error.VSS_E_VOLUME_NOT_SUPPORTED", "proc",
+                               0);
+                check_resolved(&answers[i + 2], "org.vss1.Error.VSS_E_OBJECT_NOT_FOUND", "'/?'", 0);
+                check_resolved(&answers[i + 3], "org.vss1.Error.E_INVALIDARG", "absolute", 0);
+        }
+        wire_clear_records(&wire_resolved, &records);
+}
+
 static void test_providers(void) {
         (void)take_count(call(VSS_MANAGER_PATH, VSS_MANAGER_INTERFACE, "ListProviders", ""),
                          "a{sv}");
@@ -420,6 +458,7 @@ int main(void) {
         CHECK(sd_bus_add_filter(client, NULL, on_writer_call, &writer) >= 0);
         RUN(test_properties);
         RUN(test_volumes);
+        RUN(test_paths);
         RUN(test_providers);
         RUN(test_thaw);
         RUN(test_register);

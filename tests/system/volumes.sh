@@ -92,13 +92,37 @@ refused "means several volumes" name "UUID=$uuid"
 twoid=$(vss-probe name "$B/one/two" | cut -f3)
 [ "$(vss-probe name "$twoid" | cut -f3)" = "$twoid" ] || fail "the id of a subvolume is no name"
 
+# libmount's view: of mounts on one point the topmost counts; a folder that was removed under its
+# bind mount is no volume and no part of one
+mkdir "$X/gone" "$SCRATCH/ghost" "$SCRATCH/stack"
+mount --bind "$X/gone" "$SCRATCH/ghost"
+rmdir "$X/gone"
+refused "was removed since" path "$SCRATCH/ghost"
+equal "$(points list | grep -ac ghost)" 0
+vss-probe below "$SCRATCH" | grep -a "$SCRATCH/ghost" | grep -q "removed since" || fail "a ghost is not named"
+umount "$SCRATCH/ghost"
+make_fs ext4 50M "$SCRATCH/stack"
+under=$(vss-probe path "$SCRATCH/stack" | cut -f3)
+mount --bind "$X" "$SCRATCH/stack"
+equal "$(vss-probe path "$SCRATCH/stack/sub" | cut -f3)" "$xid"
+vss-probe list | grep -aqF "$under" && fail "a volume that nobody can reach is listed"
+umount "$SCRATCH/stack"
+equal "$(vss-probe path "$SCRATCH/stack" | cut -f3)" "$under"
+
+# one process answers many questions, each by itself
+out=$(vss-probe path "$X" path /proc name "$X" path "$SCRATCH/none" below "$B/one/plain" 2>&1 | cut -f1) || true
+equal "$(grep -c "keeps nothing\|No such file" <<<"$out")" 2
+equal "$(grep -v ^vss-probe <<<"$out" | tr '\n' ' ')" "$X $X $B/one "
+refused "usage" path
+refused "usage" path "$X" nonsense
+
 # clones with one identifier are told apart by their devices
 cp --sparse=always "$SCRATCH"/xfs.*.img "$SCRATCH/clone.img"
 mkdir "$SCRATCH/clone"
 mount -o loop,nouuid "$SCRATCH/clone.img" "$SCRATCH/clone"
 [[ $(vss-probe name "$X" | cut -f3) == DEVICE=/dev/* ]] || fail "an identifier that two bear"
 # ... unless the other one is a copy of ours
-[[ $(vss-probe name "$X" "$SCRATCH/clone" | cut -f3) == "$xid" ]] || fail "a copy counts"
+[[ $(vss-probe --skip "$SCRATCH/clone" name "$X" | cut -f3) == "$xid" ]] || fail "a copy counts"
 
 # names are bytes
 odd="$SCRATCH/o d"$'\377'$'\n'"\\x"
