@@ -10,6 +10,7 @@
 #include "base/array.h"
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/ranges.h"
 #include "vss/documents.h"
 
 const char *decision_to_string(enum decision decision) {
@@ -183,7 +184,7 @@ static struct plan_item *find_exact(struct plan *plan, size_t writer, size_t def
         for (size_t i = 0; i < plan->count; i++) {
                 struct plan_item *item = &plan->items[i];
 
-                if (in_set_of(plan, item, writer, defining) && item->decision != DECIDE_RANGES &&
+                if (in_set_of(plan, item, writer, defining) && !plan_takes_alone(item) &&
                     item->recursive == recursive && same_path(item->path, path) &&
                     strcmp(item->filespec, filespec) == 0)
                         return item;
@@ -201,7 +202,7 @@ static struct plan_item *find_covering(struct plan *plan, size_t writer, size_t 
         for (size_t i = 0; i < plan->count; i++) {
                 struct plan_item *item = &plan->items[i];
 
-                if (in_set_of(plan, item, writer, defining) && item->decision != DECIDE_RANGES &&
+                if (in_set_of(plan, item, writer, defining) && !plan_takes_alone(item) &&
                     item_covers(item, path, name))
                         return item;
         }
@@ -245,6 +246,10 @@ static int add_differenced(struct plan *plan, size_t writer, size_t defining,
         return 0;
 }
 
+bool plan_takes_alone(const struct plan_item *item) {
+        return item->decision == DECIDE_RANGES || item->live;
+}
+
 static int join_ranges(struct plan_item *item, const char *ranges) {
         if (ARRAY_RESERVE(&item->ranges, item->ranges_count, &item->ranges_capacity) < 0)
                 return -ENOMEM;
@@ -274,36 +279,48 @@ static int new_partial(struct plan *plan, size_t writer, size_t component, const
         item->must_exist = true;
         item->from_snapshot = from_snapshot;
         item->alternate = take(alternate);
+        plan->single_count++;
         return join_ranges(item, ranges);
 }
 
-static int add_partial(struct plan *plan, size_t writer, size_t defining,
-                       const struct vss_component *component, size_t index,
-                       struct selection *notes) {
-        const char *path, *name, *ranges, *metadata;
+/* add_ranges_file() - I-128: a restore needs it. Saved once, as it is on the running system, where
+ * the writer keeps it (M-63); a file set that it lies in does without */
+static int add_ranges_file(struct plan *plan, size_t writer, size_t component, const char *ranges,
+                           struct selection *notes) {
+        struct ranges none = { 0 };
+        _cleanup_free_ char *folder = NULL;
         struct plan_item *item;
-        const struct plan_item *covering;
-        int r = vss_component_get_partial_file(component, index, &path, &name, &ranges, &metadata);
+        const char *file, *name;
+        int r = ranges_parse(ranges, &none, &file, NULL);
 
-        if (r < 0)
-                return r;
-        covering = find_covering(plan, writer, defining, path, name);
-        if (covering &&
-            (covering->decision == DECIDE_SINCE || covering->decision == DECIDE_COMPARE)) {
+        ranges_done(&none);
+        if (r < 0 || !file) /* what is wrong with it fails the component when it is read */
+                return r == -ENOMEM ? r : 0;
+        if (!path_is_clean(file)) {
                 selection_note(notes,
-                               "writer '%s' names '%s/%s' as differenced and as partial file; "
-                               "it is treated as differenced (I-138)",
-                               plan->selection->writers[writer].identity.name, path, name);
+                               "writer '%s' names its ranges file as '%s', which is no plain "
+                               "path: what it says is saved, the file itself is not (I-128)",
+                               plan->selection->writers[writer].identity.name, file);
                 return 0;
         }
-        for (size_t i = 0; i < plan->count; i++) {
-                item = &plan->items[i];
-                if (in_set_of(plan, item, writer, defining) && item->decision == DECIDE_RANGES &&
-                    same_path(item->path, path) && strcmp(item->filespec, name) == 0)
-                        return join_ranges(item, ranges);
-        }
-        return new_partial(plan, writer, covering ? covering->component : defining, path, name,
-                           ranges, covering);
+        name = strrchr(file, '/') + 1;
+        folder = strndup(file, name == file + 1 ? 1 : (size_t)(name - file) - 1);
+        if (!folder)
+                return -ENOMEM;
+        for (size_t i = 0; i < plan->count; i++)
+                if (plan->items[i].live && strcmp(plan->items[i].path, folder) == 0 &&
+                    strcmp(plan->items[i].filespec, name) == 0)
+                        return 0;
+        item = add_item(plan, folder, name);
+        if (!item)
+                return -ENOMEM;
+        item->writer = writer;
+        item->component = component;
+        item->decision = DECIDE_WHOLE;
+        item->rule = "I-128";
+        item->must_exist = item->live = true;
+        plan->single_count++;
+        return 0;
 }
 
 struct entries {
@@ -311,6 +328,45 @@ struct entries {
         size_t writer;
         struct selection *notes;
 };
+
+/* find_partial() - what an earlier entry of the same file made (I-130) */
+static struct plan_item *find_partial(struct plan *plan, size_t writer, size_t defining,
+                                      const char *path, const char *name) {
+        for (size_t i = 0; i < plan->count; i++) {
+                struct plan_item *item = &plan->items[i];
+
+                if (in_set_of(plan, item, writer, defining) && item->decision == DECIDE_RANGES &&
+                    same_path(item->path, path) && strcmp(item->filespec, name) == 0)
+                        return item;
+        }
+        return NULL;
+}
+
+static int add_partial(const struct entries *e, size_t defining,
+                       const struct vss_component *component, size_t index) {
+        const char *path, *name, *ranges, *metadata;
+        const struct plan_item *covering;
+        struct plan_item *item;
+        size_t owner;
+        int r = vss_component_get_partial_file(component, index, &path, &name, &ranges, &metadata);
+
+        if (r < 0)
+                return r;
+        covering = find_covering(e->plan, e->writer, defining, path, name);
+        if (covering &&
+            (covering->decision == DECIDE_SINCE || covering->decision == DECIDE_COMPARE)) {
+                selection_note(e->notes,
+                               "writer '%s' names '%s/%s' as differenced and as partial file; "
+                               "it is treated as differenced (I-138)",
+                               e->plan->selection->writers[e->writer].identity.name, path, name);
+                return 0;
+        }
+        owner = covering ? covering->component : defining;
+        item = find_partial(e->plan, e->writer, defining, path, name);
+        r = item ? join_ranges(item, ranges)
+                 : new_partial(e->plan, e->writer, owner, path, name, ranges, covering);
+        return r < 0 ? r : add_ranges_file(e->plan, e->writer, owner, ranges, e->notes);
+}
 
 typedef int (*entry_fn)(const struct entries *, size_t defining, const struct vss_component *,
                         struct vss_error *);
@@ -329,7 +385,7 @@ static int each_partial(const struct entries *e, size_t defining, const struct v
         int r = 0;
 
         for (size_t k = 0; r >= 0 && k < vss_component_get_partial_file_count(c); k++)
-                r = add_partial(e->plan, e->writer, defining, c, k, e->notes);
+                r = add_partial(e, defining, c, k);
         return r;
 }
 

@@ -35,6 +35,7 @@ struct plan_item {
         char **ranges; /* DECIDE_RANGES: as the writer wrote them, each a list or a file (I-130) */
         size_t ranges_count, ranges_capacity;
         bool from_snapshot; /* else from the original volume, where no copy is */
+        bool live; /* from the original in any case: a ranges file (I-128) */
         bool must_exist; /* a plain name that is missing fails the component (M-43) */
         const char *rule; /* number of the rule behind the decision */
 };
@@ -44,6 +45,7 @@ struct plan {
         uint32_t type; /* requested, enum vss_backup_type */
         struct plan_item *items;
         size_t count, capacity;
+        size_t single_count; /* items that take one file away from the file sets around it */
 };
 
 /* plan_make() - the items by selectability, schema and masks, and the own paths */
@@ -52,7 +54,8 @@ int plan_make(const struct selection *selection, const char *const *paths, uint3
 
 /*
  * plan_add_entries() - what a writer said in its components: differenced files first, then
- * partial files (I-134..I-142). @writer is an index into the selection.
+ * partial files (I-134..I-142) and the ranges files that these name (I-128). @writer is an index
+ * into the selection.
  *
  * Contradictions (I-138) become notes of @notes; the entry with precedence stands.
  */
@@ -62,6 +65,9 @@ void plan_done(struct plan *plan);
 
 /* plan_reads() - the directory or file that the item is read from, before shadow copies */
 const char *plan_reads(const struct plan_item *item);
+
+/* plan_takes_alone() - does the item take one file away from the file sets around it? (I-127) */
+bool plan_takes_alone(const struct plan_item *item);
 
 /* plan_needs_snapshot() - must the item's volume be in the set? Counts items that entries may
  * turn up later for (I-93, I-94) */

@@ -163,18 +163,6 @@ static bool excluded_by(const char *exclusion, const char *path) {
                vss_filespec_matches(last + 1, path + folder + 1);
 }
 
-static enum source_verdict decide_own(const struct deciding *d, const char *path,
-                                      bool is_directory) {
-        const struct job *job = d->job;
-
-        if (job->request->store && path_is_below(path, job->request->store))
-                return SOURCE_LEAVE_OUT; /* a backup never contains itself */
-        for (char *const *e = job->request->what->excludes; *e; e++)
-                if (excluded_by(*e, path))
-                        return SOURCE_LEAVE_OUT;
-        return is_covered(d->map, path, is_directory) ? SOURCE_ELSEWHERE : SOURCE_TAKE;
-}
-
 /* B-146, I-134, I-135: the writer's exclusions win over its own file sets and entries; B-47 by
  * the original path */
 static bool writer_excludes(const struct chosen_writer *writer, const char *path) {
@@ -199,24 +187,42 @@ static bool writer_excludes(const struct chosen_writer *writer, const char *path
         return false;
 }
 
-/* taken_in_parts() - a partial file is not copied by the file set around it (I-127) */
-static bool taken_in_parts(const struct deciding *d, const char *path) {
+/* taken_alone() - a partial file is not copied by the file set around it (I-127), a ranges file by
+ * nobody else (I-128) */
+static bool taken_alone(const struct deciding *d, const char *path) {
         const struct plan *plan = &d->job->plan;
         const char *name = strrchr(path, '/') + 1;
         size_t folder = (size_t)(name - path) - 1;
 
-        for (size_t i = 0; i < plan->count; i++) {
+        if (plan_takes_alone(d->item))
+                return false;
+        for (size_t i = 0; plan->single_count > 0 && i < plan->count; i++) {
                 const struct plan_item *item = &plan->items[i];
                 size_t n = strlen(item->path);
 
-                while (n > 1 && item->path[n - 1] == '/')
+                while (n > 0 && item->path[n - 1] == '/')
                         n--;
-                if (item->decision == DECIDE_RANGES && item->writer == d->item->writer &&
-                    n == folder && strncmp(item->path, path, n) == 0 &&
-                    strcmp(item->filespec, name) == 0)
+                if (plan_takes_alone(item) && n == folder && strncmp(item->path, path, n) == 0 &&
+                    strcmp(item->filespec, name) == 0 &&
+                    (item->writer == d->item->writer ||
+                     (item->live && d->item->writer == PLAN_OWN)))
                         return true;
         }
         return false;
+}
+
+static enum source_verdict decide_own(const struct deciding *d, const char *path,
+                                      bool is_directory) {
+        const struct job *job = d->job;
+
+        if (job->request->store && path_is_below(path, job->request->store))
+                return SOURCE_LEAVE_OUT; /* a backup never contains itself */
+        for (char *const *e = job->request->what->excludes; *e; e++)
+                if (excluded_by(*e, path))
+                        return SOURCE_LEAVE_OUT;
+        return is_covered(d->map, path, is_directory) || (!is_directory && taken_alone(d, path))
+                       ? SOURCE_ELSEWHERE
+                       : SOURCE_TAKE;
 }
 
 static bool is_other_volume(const struct deciding *d, const char *path) {
@@ -248,9 +254,7 @@ static enum source_verdict decide(void *userdata, const char *path, bool is_dire
                 return decide_own(d, path, is_directory);
         if (writer_excludes(&d->job->selection.writers[d->item->writer], path))
                 return is_directory ? SOURCE_TAKE : SOURCE_LEAVE_OUT;
-        if (!is_directory && d->item->decision != DECIDE_RANGES && taken_in_parts(d, path))
-                return SOURCE_ELSEWHERE;
-        return SOURCE_TAKE;
+        return !is_directory && taken_alone(d, path) ? SOURCE_ELSEWHERE : SOURCE_TAKE;
 }
 
 /* ---- running an item ---- */
@@ -524,7 +528,7 @@ static int run_whole_item(struct job *job, const struct plan_item *item, uint32_
         int r = 0;
 
         /* I-84: read the original only where there is no copy */
-        if (!item->from_snapshot && (!v || !copy_has(v, plan_reads(item))))
+        if (item->live || (!item->from_snapshot && (!v || !copy_has(v, plan_reads(item)))))
                 return run_on_original(job, item, component, reterr);
         if (!v)
                 return vss_fail(reterr, VSS_E_WRITERERROR_INCONSISTENTSNAPSHOT,
@@ -550,7 +554,7 @@ int job_run_item(struct job *job, const struct plan_item *item, uint32_t compone
         _cleanup_free_ char *path = NULL, *alternate = NULL;
         struct plan_item file = *item;
 
-        if (item->decision != DECIDE_RANGES)
+        if (!plan_takes_alone(item))
                 return run_whole_item(job, item, component, reterr);
         /* the plan keeps folder and name apart, as the writer does; the engine wants the file */
         path = path_join(item->path, item->filespec);

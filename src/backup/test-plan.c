@@ -473,6 +473,33 @@ static void test_partial(void) {
         done(&f);
 }
 
+/* I-128: a ranges file is an item of its own, once, and no file set that entries could mean */
+static void test_ranges_file(void) {
+        struct fixture f =
+                with_entries(VSS_BT_INCREMENTAL, "3855",
+                             PARTIAL("/d", "p.t", "/var/r.t") PARTIAL("/d", "q.t", "File= /var/r.t")
+                                     PARTIAL("/d", "p.t", "/r2") PARTIAL("/d", "s.t", "/var/../r3")
+                                             PARTIAL("/var", "r.t", "0:1"));
+
+        CHECK_INT(f.plan.count, 7);
+        CHECK_INT(f.plan.single_count, 6);
+        CHECK_INT(f.plan.items[1].decision, DECIDE_RANGES);
+        CHECK_STR(f.plan.items[2].path, "/var");
+        CHECK_STR(f.plan.items[2].filespec, "r.t");
+        CHECK_STR(f.plan.items[2].rule, "I-128");
+        CHECK_INT(f.plan.items[2].decision, DECIDE_WHOLE);
+        CHECK(f.plan.items[2].live && !f.plan.items[2].from_snapshot &&
+              f.plan.items[2].must_exist && !f.plan.items[2].alternate);
+        CHECK_INT(f.plan.items[3].decision, DECIDE_RANGES); /* q.t */
+        CHECK_STR(f.plan.items[4].path, "/");
+        CHECK_STR(f.plan.items[4].filespec, "r2");
+        CHECK_STR(f.plan.items[6].filespec, "r.t"); /* a file may be both; not its own file set */
+        CHECK_INT(f.plan.items[6].decision, DECIDE_RANGES);
+        CHECK_INT(f.selection.note_count, 1);
+        CHECK(strstr(f.selection.notes[0], "/var/../r3"));
+        done(&f);
+}
+
 /* I-145: entries stand on the explicit component and reach the file sets of all its set */
 static void test_members(void) {
         const char *const names[] = { "Shop:c", NULL };
@@ -533,6 +560,7 @@ int main(void) {
         RUN(test_own_paths);
         RUN(test_differenced);
         RUN(test_partial);
+        RUN(test_ranges_file);
         RUN(test_members);
         RUN(test_both);
         return 0;

@@ -110,6 +110,10 @@ restored; has "$B/many/sub/bad"; has "$B/many/999" # M-23: without asking any wr
 mv "$SCRATCH/test.conf" "$etc/writers.d/test.conf"
 umount "$B"
 image=$(find "$SCRATCH" -maxdepth 1 -name 'btrfs.*.img')
+for _ in {1..100}; do # a loop device that is going away still knows the old content
+    [ -n "$(losetup -j "$image")" ] || break
+    sleep 0.1
+done
 grep -obaF unreadable-by-checksum "$image" | cut -d: -f1 | while read -r at; do
     printf Q | dd of="$image" bs=1 seek=$((at + 2000)) conv=notrunc status=none
 done
@@ -290,6 +294,48 @@ C
     restored
     [ "$(cat "$SCRATCH/r$B/k/p")" = 01yza56789 ] || fail "an excluded file was copied"
 done
+
+echo "-- IV-75, I-128, M-63: the ranges file is saved, as it is on the running system, wherever it lies, once"
+mkdir -p "$X/q" "$B/q"
+one_range() { printf "\\x01\\0\\0\\0\\0\\0\\0\\0\\x0$1\\0\\0\\0\\0\\0\\0\\0\\x0$2\\0\\0\\0\\0\\0\\0\\0"; }
+entries() { # entries PATH: how often the last backup holds it
+    zstd -dcq "$(find "$store" -maxdepth 2 -path '*-incremental-*' -name op-1)"/*.tar.zst | tar -t | grep -cF "${1#/}" || true
+}
+for ranges in "$X/q/r" "$B/q/r" "$B/k/q.ranges"; do # on no volume of the set; on one; in the file set itself
+    printf '0123456789' >"$B/k/q.data"; one_range 2 1 >"$ranges"
+    writer <<C
+schema = incremental, copy
+[component c]
+files = $B/k/q.*
+partial = $B/k/q.data $ranges
+C
+    # the copy has an older one: the writer, here the freeze of another, writes it when the copy exists
+    printf '#!/bin/sh\n' >"$SCRATCH/freeze"
+    { echo '#!/bin/sh'; echo "cat '$SCRATCH/newer' >'$ranges'"; } >"$SCRATCH/thaw"
+    one_range 3 4 >"$SCRATCH/newer"
+    mkdir -p "$B/none" && printf '[writer]\nplugin = files\n[hooks]\nfreeze = %s\nthaw = %s\n[component c]\nfiles = %s/*\n' \
+        "$SCRATCH/freeze" "$SCRATCH/thaw" "$B/none" >"$etc/writers.d/files.conf"
+    for own in "" "$(dirname "$ranges")"; do # alone; and with the folder as a path of the requester's own
+        store; whole --component "$W:c" --component Files:c ${own:+"$own"}
+        one_range 2 1 >"$ranges"; printf '0abcdefghi' >"$B/k/q.data"
+        whole --type incremental --component "$W:c" --component Files:c ${own:+"$own"}
+        restored
+        cmp "$SCRATCH/newer" "$SCRATCH/r$ranges" || fail "the ranges file $ranges"
+        [ "$(cat "$SCRATCH/r$B/k/q.data")" = 012cdef789 ] || fail "$(cat "$SCRATCH/r$B/k/q.data") by $ranges"
+        [ "$(entries "$ranges")" = 1 ] || fail "$ranges is saved $(entries "$ranges") times"
+        printf '0123456789' >"$B/k/q.data"
+    done
+    rm "$etc/writers.d/files.conf" "$ranges"
+    # one that is not there fails its component, and nothing else
+    backup --type incremental --component "$W:c" "$B/own"
+    grep -q '"components_good":1,"components_failed":1' "$SCRATCH/out" || { cat "$SCRATCH/out"; fail "no ranges file"; }
+done
+# what is left out of backups is: the content of the ranges file stands with the partial file all the same
+one_range 2 1 >"$B/q/r"; echo "partial = $B/k/q.data $B/q/r" >>"$etc/writers.d/test.conf"
+sed -i "/q.ranges/d" "$etc/writers.d/test.conf"; echo "$B/q/r" >"$etc/not_to_backup.d/q.conf"
+store; whole --component "$W:c"; printf '0abcdefghi' >"$B/k/q.data"; whole --type incremental --component "$W:c"
+restored; hasnt "$B/q/r"; [ "$(cat "$SCRATCH/r$B/k/q.data")" = 01b3456789 ] || fail "$(cat "$SCRATCH/r$B/k/q.data")"
+rm "$etc/not_to_backup.d/q.conf"
 
 echo "-- I-102, I-104, IV-51: the time is a threshold for content and name; IV-52: the base's time without one"
 bytes() { # bytes N: so many of content in the last backup
