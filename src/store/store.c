@@ -41,8 +41,10 @@ static int open_folder(const char *path, struct vss_error *reterr) {
         int fd, r = mkdir_parents(path, 0700);
 
         if (r < 0)
-                return vss_fail(reterr, r, "the folder '%s' cannot be made: %s", path,
-                                strerror(-r));
+                return vss_fail(reterr, r,
+                                "the folder '%s' cannot be made: %s; let XDG_STATE_HOME, or "
+                                "runtime_dir and state_dir in vss.conf, name folders that can",
+                                path, strerror(-r));
         fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
         return fd < 0 ? vss_fail(reterr, -errno, "the folder '%s' cannot be opened: %s", path,
                                  strerror(errno))

@@ -196,5 +196,9 @@ for m in b x; do ! frozen "$SCRATCH/$m" || fail "$m is frozen"; done
 
 echo "-- without privileges"
 open_build
-expect 1 "permission denied" setpriv --reuid 65534 --regid 65534 --clear-groups "$BUILD/vssctl" backup --to /var/tmp/nowhere-$$ "$SCRATCH/x"
+mkdir -m 755 "$SCRATCH/closed"
+expect 2 "XDG_STATE_HOME" env "HOME=$SCRATCH/closed" \
+    setpriv --reuid 65534 --regid 65534 --clear-groups "$BUILD/vssctl" backup --to /var/tmp/nowhere-$$ "$SCRATCH/x"
+mkdir -m 700 "$SCRATCH/x/locked" && mkdir "$SCRATCH/x/locked/y"
+expect 1 "permission denied" setpriv --reuid 65534 --regid 65534 --clear-groups "$BUILD/vssctl" backup --to /var/tmp/nowhere-$$ "$SCRATCH/x/locked/y"
 echo "all well"

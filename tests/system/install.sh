@@ -5,15 +5,11 @@
 source_dir=$(cd "$(dirname "$0")/../.." && pwd)
 requires meson
 requires pkg-config
-requires python3
-# Debian's multiarch folder where dpkg-architecture is there to tell it, otherwise "lib"
-libdir=$(meson introspect --buildoptions "$BUILD" |
-    python3 -c 'import json, sys; print(next(o["value"] for o in json.load(sys.stdin) if o["name"] == "libdir"))')
 grep -qw overlay /proc/filesystems || skip "the kernel has no overlayfs"
 
 DESTDIR=$SCRATCH/root meson install -C "$BUILD" --no-rebuild >"$SCRATCH/log" 2>&1 || { cat "$SCRATCH/log"; fail "install"; }
 for file in bin/vssctl libexec/vss/vssd share/man/man8/vssctl.8 include/vss/writer.h \
-    share/bash-completion/completions/vssctl share/doc/vss/writers.md "$libdir/pkgconfig/vss.pc"; do
+    share/bash-completion/completions/vssctl share/doc/vss/writers.md lib/x86_64-linux-gnu/pkgconfig/vss.pc; do
     [ -e "$SCRATCH/root/usr/$file" ] || fail "$file is not installed"
 done
 make_fs btrfs 512M "$SCRATCH/b"
