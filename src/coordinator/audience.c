@@ -62,8 +62,11 @@ static bool settle(struct walk *w, const char *who, struct party *party, unsigne
         if (++*tries >= phase->attempts)
                 walk_fail(w, failure_code(phase, ending, answer->result), "%s %s '%s': %s", who,
                           how[ending], phase->name, words);
+        else
+                note_log(w->session->coordinator, WORDS_WARNING, w->session, phase->name, "",
+                         "%s %s '%s' and is asked again: %s", who, how[ending], phase->name, words);
         if (ending == ENDED_LATE && (phase->flags & ROW_KILLS_LATE) && party)
-                party_kill(party, "it did not answer in time and was ended"); /* P-43 */
+                party_late(party);
         return *tries < phase->attempts;
 }
 

@@ -131,6 +131,7 @@ static void described(void *owner, void *target, enum ending ending, struct answ
         for (size_t i = 0; ending == ENDED_ANSWERED && i < answer->n_snapshots; i++)
                 if (question_find_add(q, p, &answer->snapshots[i]) < 0)
                         break;
+        question_ended(q, p, VERB_GET_SNAPSHOT_PROPERTIES, ending, answer);
         question_answered(q);
 }
 
@@ -179,7 +180,7 @@ static void forget_deleted(struct coordinator *c, const struct vss_id *snapshot_
 
 static void deleted(void *owner, void *target, enum ending ending, struct answer *answer) {
         struct question *q = owner;
-        const struct party *p = target;
+        struct party *p = target;
         const struct vss_snapshot_prop *prop = &q->found[q->at].prop;
         int code = ending == ENDED_ANSWERED ? provider_code(answer->result)
                                             : VSS_E_UNEXPECTED_PROVIDER_ERROR;
@@ -193,6 +194,7 @@ static void deleted(void *owner, void *target, enum ending ending, struct answer
                 return;
         }
         q->reply.not_deleted = prop->snapshot_id;
+        question_ended(q, p, VERB_DELETE_SNAPSHOTS, ending, answer);
         vss_fail(&q->error, code, "provider '%s' could not delete the copy of '%s': %s", p->name,
                  prop->original_mount ? prop->original_mount : "an unknown volume",
                  answer->message ? answer->message : vss_error_name(answer->result));

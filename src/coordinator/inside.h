@@ -55,9 +55,11 @@ struct pending {
         call_done_t done;
         bool loads; /* the call is VERB_LOAD */
         bool waits; /* for the VERB_LOAD of another; nothing is sent */
+        bool held_back; /* until nothing is held (S-30); nothing is sent */
         bool starting; /* after VERB_LOAD, whosever, @after_start follows */
         struct call after_start;
         uint64_t timeout_us; /* of after_start */
+        uint64_t load_timeout_us; /* when it is held back */
 };
 
 /* ---- roster ---- */
@@ -319,9 +321,12 @@ int party_call(struct party *party, const struct call *call, uint64_t timeout_us
 /* calls_reserve() - from now on @count calls can be made without allocating */
 int calls_reserve(struct coordinator *c, size_t count);
 void calls_forget(struct coordinator *c, const void *owner, const void *target); /* NULL: any */
+void calls_go_on(struct coordinator *c); /* nothing is held any more: start what waits to be */
 
 /* party_kill() - end it, as if it had died */
 void party_kill(struct party *party, const char *words);
+/* party_late() - it missed a deadline and is ended, if that does no harm */
+void party_late(struct party *party);
 uint64_t phase_timeout(const struct coordinator *c, enum phase_id id);
 void roster_done(struct coordinator *c);
 
@@ -346,8 +351,9 @@ int ledger_new(struct coordinator *c, const struct vss_id *set_id, const struct 
 int ledger_add_copy(struct ledger *ledger, const struct record_copy *copy);
 void ledger_drop_copy(struct ledger *ledger, const struct vss_id *snapshot_id);
 int ledger_add_undo(struct ledger *ledger, struct member *member, const void *token, size_t size);
-void ledger_drop_undo(struct ledger *ledger, const struct member *member);
-void ledger_lose_member(struct ledger *ledger, const struct member *member); /* undo is due */
+/* Of every ledger: a set that was dropped leaves one, and its writers live on in the session */
+void ledgers_drop_undo(const struct member *member);
+void ledgers_lose_member(const struct member *member); /* undo is due */
 
 /* ledger_save() - to the record; kept for later while something is held */
 int ledger_save(struct ledger *ledger, struct vss_error *reterr);
@@ -439,6 +445,9 @@ void question_answer(struct question *question, int code); /* words: question->e
 void question_ask(struct question *question, struct party *party, const struct call *call,
                   call_done_t done);
 void question_answered(struct question *question);
+/* question_ended() - what came of a call of @verb: a silent provider is ended, a failure told */
+void question_ended(struct question *question, struct party *party, enum verb verb,
+                    enum ending ending, const struct answer *answer);
 /* question_refused() - a provider that will not do, for the words */
 void question_refused(struct question *question, const char *who, const char *why);
 void question_then(struct question *question, void (*then)(struct question *));

@@ -3,9 +3,10 @@
  * ledger.c - what the record of one set says, and the work that is left when nobody else does it.
  *
  * A ledger is made before the set's first deed and goes when nothing is left to undo. While its
- * session lives, only writers that died are undone here; afterwards, and for sets of an earlier
- * life, everything that is still written in it: one call at a time, a few tries, then again
- * after some minutes. As long as something is left the record stays, for the next life (S-47).
+ * session lives, only writers that died are undone here: the others are told by Abort and
+ * BackupShutdown, also when the set was dropped before. Afterwards, and for sets of an earlier
+ * life, everything that is still written in it: one call at a time, a few tries, then again after
+ * some minutes. As long as something is left the record stays, for the next life (S-47).
  */
 #include "coordinator/inside.h"
 
@@ -109,6 +110,20 @@ static int add_undo(struct ledger *l, const struct record_undo *from, struct mem
         return 0;
 }
 
+static void remove_undo(struct ledger *l, size_t i) {
+        undo_done(&l->undos[i]);
+        memmove(&l->undos[i], &l->undos[i + 1], (--l->n_undos - i) * sizeof(*l->undos));
+}
+
+static bool drop_undo(struct ledger *l, const struct member *member) {
+        for (size_t i = 0; i < l->n_undos; i++)
+                if (l->undos[i].member == member) {
+                        remove_undo(l, i);
+                        return true;
+                }
+        return false;
+}
+
 int ledger_add_undo(struct ledger *l, struct member *member, const void *token, size_t size) {
         struct party *party = member->party;
         struct record_undo undo = { .writer_id = member->identity.writer_id,
@@ -117,22 +132,8 @@ int ledger_add_undo(struct ledger *l, struct member *member, const void *token, 
                                     .token = token,
                                     .token_size = size };
 
-        ledger_drop_undo(l, member);
+        (void)drop_undo(l, member);
         return add_undo(l, &undo, member);
-}
-
-static void remove_undo(struct ledger *l, size_t i) {
-        undo_done(&l->undos[i]);
-        memmove(&l->undos[i], &l->undos[i + 1], (--l->n_undos - i) * sizeof(*l->undos));
-}
-
-void ledger_drop_undo(struct ledger *l, const struct member *member) {
-        for (size_t i = 0; i < l->n_undos; i++)
-                if (l->undos[i].member == member) {
-                        remove_undo(l, i);
-                        l->dirty = true;
-                        return;
-                }
 }
 
 /* ---- the record ---- */
@@ -231,13 +232,12 @@ static void undo_called(struct ledger *l, const char *who, bool well, const char
                         continue;
                 if (well) {
                         note_log(l->coordinator, WORDS_NOTICE, NULL, "undo", who,
-                                 "writer '%s' undid what its dead process had held", who);
+                                 "writer '%s' undid what had been left held", who);
                         remove_undo(l, i);
                 } else {
                         l->undos[i].tries++;
                         note_log(l->coordinator, WORDS_ERROR, NULL, "undo", who,
-                                 "writer '%s' could not undo what its dead process held: %s", who,
-                                 words);
+                                 "writer '%s' could not undo what was left held: %s", who, words);
                 }
                 return;
         }
@@ -274,7 +274,7 @@ static void called(void *owner, void *target, enum ending ending, struct answer 
 
         l->working = false;
         if (ending == ENDED_LATE)
-                party_kill(party, "it did not answer in time and was ended");
+                party_late(party);
         if (l->working_token)
                 undo_called(l, name ? name : "", well, words);
         else
@@ -365,18 +365,26 @@ static void work(struct timer *timer) {
         ledger_free(l); /* a record that could not be removed has nothing left to do in it */
 }
 
-void ledger_lose_member(struct ledger *l, const struct member *member) {
-        for (size_t i = 0; i < l->n_undos; i++)
-                if (l->undos[i].member == member) {
-                        l->undos[i].member = NULL;
-                        work_soon(l);
+void ledgers_drop_undo(const struct member *member) {
+        for (struct ledger *l = member->session->coordinator->ledgers; l; l = l->next)
+                if (drop_undo(l, member)) {
+                        l->dirty = true;
+                        if (!l->in_session)
+                                work_soon(l);
                 }
+}
+
+void ledgers_lose_member(const struct member *member) {
+        for (struct ledger *l = member->session->coordinator->ledgers; l; l = l->next)
+                for (size_t i = 0; i < l->n_undos; i++)
+                        if (l->undos[i].member == member) {
+                                l->undos[i].member = NULL;
+                                work_soon(l);
+                        }
 }
 
 void ledger_leave(struct ledger *l) {
         l->in_session = false;
-        for (size_t i = 0; i < l->n_undos; i++)
-                l->undos[i].member = NULL;
         work_soon(l);
 }
 

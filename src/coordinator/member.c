@@ -15,6 +15,7 @@ struct member *member_free(struct member *m) {
                 return NULL;
         c = m->session->coordinator;
         calls_forget(c, m, NULL);
+        ledgers_lose_member(m);
         for (int *fd = &m->metadata; fd; fd = fd == &m->metadata ? &m->components : NULL)
                 if (*fd >= 0)
                         c->ports->party->drop_document(c->ports->userdata, take_fd(fd));
@@ -185,13 +186,27 @@ static void send_one(struct walk *w, struct member *m, const struct phase *phase
 
 /* ---- Abort to one alone (S-45): the walk goes on meanwhile ---- */
 
+static const char *words_of(const struct answer *answer) {
+        return answer->message && *answer->message ? answer->message : "it gave no reason";
+}
+
+static bool is_well(enum ending ending, const struct answer *answer) {
+        return ending == ENDED_ANSWERED && answer->result >= 0 && !answer->fatal &&
+               (answer->failure == 0 || answer->failure == VSS_E_WRITERERROR_PARTIAL_FAILURE);
+}
+
 static void abort_done(void *owner, void *target, enum ending ending, struct answer *answer) {
         struct member *m = owner;
 
+        if (is_well(ending, answer)) {
+                ledgers_drop_undo(m);
+                return; /* else BackupShutdown ends the duty, or a fresh process */
+        }
+        note_log(m->session->coordinator, WORDS_ERROR, m->session, phases[PHASE_ABORT].name,
+                 m->identity.name, "writer '%s' did not take 'abort': %s", m->identity.name,
+                 words_of(answer));
         if (ending == ENDED_LATE && m->party)
                 party_kill(m->party, "it did not answer Abort");
-        else if (ending == ENDED_ANSWERED && m->session->set)
-                ledger_drop_undo(m->session->set->ledger, m);
 }
 
 void member_abort(struct member *m) {
@@ -211,10 +226,6 @@ void member_abort(struct member *m) {
 }
 
 /* ---- what an answer means ---- */
-
-static const char *words_of(const struct answer *answer) {
-        return answer->message && *answer->message ? answer->message : "it gave no reason";
-}
 
 /* take_token() - the writer is about to hold something: the record first */
 static void take_token(struct member *m, const struct answer *answer) {
@@ -283,14 +294,13 @@ static void accepted(struct member *m, const struct phase *phase, struct answer 
                 m->state = phase->state_ok;
         if (phase->flags & (ROW_CLOSES_WINDOW | ROW_IS_ABORT))
                 m->window_us = 0;
-        if ((phase->flags & ROW_ENDS_UNDO) && m->session->set)
-                ledger_drop_undo(m->session->set->ledger, m);
+        if (phase->flags & ROW_ENDS_UNDO)
+                ledgers_drop_undo(m);
 }
 
 static void ended(struct walk *w, struct member *m, enum ending ending, struct answer *answer) {
         const struct phase *phase = &phases[*w->at];
-        bool well = ending == ENDED_ANSWERED && answer->result >= 0 && !answer->fatal &&
-                    (answer->failure == 0 || answer->failure == VSS_E_WRITERERROR_PARTIAL_FAILURE);
+        bool well = is_well(ending, answer);
 
         m->asked = false;
         if (ending == ENDED_ANSWERED && answer->result >= 0 && (phase->flags & ROW_PARTICIPATES)) {
@@ -355,8 +365,7 @@ void member_lost(struct member *m, const char *words) {
 
         m->party = NULL;
         m->window_us = 0;
-        if (m->session->set)
-                ledger_lose_member(m->session->set->ledger, m);
+        ledgers_lose_member(m);
         if (is_failed(m->state) || !m->identified)
                 return;
         (void)snprintf(text, sizeof(text), "writer '%s' is gone: %s", m->identity.name, words);

@@ -235,7 +235,7 @@ const struct phase phases[PHASE_COUNT] = {
                                     .writer_late = VSS_E_WRITER_NOT_RESPONDING,
                                     .flags = ROW_ENDS_UNDO },
 
-        /* ---- restore: no Abort exists (R-13) ---- */
+        /* ---- restore: no Abort exists; who is late: R-114 ---- */
         [PHASE_PRE_RESTORE] = { .name = "pre_restore",
                                 .setting = "pre_restore",
                                 .verb = VERB_PRE_RESTORE,
@@ -245,7 +245,7 @@ const struct phase phases[PHASE_COUNT] = {
                                 .from = STABLE,
                                 .state_ok = VSS_WS_STABLE,
                                 .state_failed = VSS_WS_FAILED_AT_PRE_RESTORE,
-                                .writer_late = VSS_E_WRITER_NOT_RESPONDING,
+                                .writer_late = VSS_E_WRITERERROR_TIMEOUT,
                                 .flags = ROW_SENDS_DOCUMENT | ROW_TAKES_DOCUMENT },
         /* also for one that failed PreRestore */
         [PHASE_POST_RESTORE] = { .name = "post_restore",
@@ -257,7 +257,7 @@ const struct phase phases[PHASE_COUNT] = {
                                  .from = ANY_STATE,
                                  .state_ok = VSS_WS_STABLE,
                                  .state_failed = VSS_WS_FAILED_AT_POST_RESTORE,
-                                 .writer_late = VSS_E_WRITER_NOT_RESPONDING,
+                                 .writer_late = VSS_E_WRITERERROR_TIMEOUT,
                                  .flags = ROW_SENDS_DOCUMENT | ROW_TAKES_DOCUMENT },
 
         /* ---- what is undone, in the order of S-42 ---- */
@@ -301,7 +301,7 @@ const struct phase phases[PHASE_COUNT] = {
                                    .attempts = 2,
                                    .after = VSS_SS_DELETED,
                                    .cancel = CANCEL_AFTER_THAW,
-                                   .flags = ROW_MAY_START },
+                                   .flags = ROW_KILLS_LATE | ROW_MAY_START },
         [PHASE_DELETE_RELEASED] = { .name = "delete_snapshots",
                                     .setting = "provider_delete",
                                     .verb = VERB_DELETE_SNAPSHOTS,
@@ -312,7 +312,7 @@ const struct phase phases[PHASE_COUNT] = {
                                     .attempts = 2,
                                     .after = VSS_SS_DELETED,
                                     .cancel = CANCEL_AFTER_THAW,
-                                    .flags = ROW_MAY_START },
+                                    .flags = ROW_KILLS_LATE | ROW_MAY_START },
 
         /* ---- questions and duties ---- */
         [PHASE_ASK_PROVIDER] = { .name = "ask_provider",

@@ -115,6 +115,22 @@ void question_ask(struct question *q, struct party *party, const struct call *ca
         done(q, party, ENDED_LOST, &none);
 }
 
+void question_ended(struct question *q, struct party *party, enum verb verb, enum ending ending,
+                    const struct answer *answer) {
+        const char *words = answer->message ? answer->message : vss_error_name(answer->result);
+
+        if (ending == ENDED_ANSWERED && answer->result == 0)
+                return;
+        note_log(q->coordinator, WORDS_WARNING, q->session, verb_name(verb), party->name,
+                 "provider '%s' %s '%s': %s", party->name,
+                 ending == ENDED_LATE   ? "did not answer"
+                 : ending == ENDED_LOST ? "was lost in"
+                                        : "failed in",
+                 verb_name(verb), words);
+        if (ending == ENDED_LATE)
+                party_late(party);
+}
+
 void question_refused(struct question *q, const char *who, const char *why) {
         _cleanup_free_ char *before = q->refusals;
 
@@ -196,10 +212,10 @@ static void queried(void *owner, void *target, enum ending ending, struct answer
 
         for (size_t i = 0; r >= 0 && i < answer->n_snapshots; i++)
                 r = question_find_add(q, party, &answer->snapshots[i]);
-        if (r < 0) /* the copies of the others can still be told */
+        if (r == -ENOMEM)
                 note_log(q->coordinator, WORDS_WARNING, q->session, "query", party->name,
-                         "provider '%s' could not list its copies: %s", party->name,
-                         answer->message ? answer->message : vss_error_name(r));
+                         "out of memory for the copies of provider '%s'", party->name);
+        question_ended(q, party, VERB_QUERY, ending, answer); /* those of the others can be told */
         question_answered(q);
 }
 

@@ -71,7 +71,7 @@ static void released(struct session *s) {
 }
 
 static void release(struct session *s) {
-        bool open = s->prepared && !s->done && !s->completed;
+        bool open = !s->restore && !s->done && !s->completed; /* also while it was prepared */
 
         walk_start(s, open ? walk_release_aborting : walk_release, released);
 }

@@ -103,6 +103,8 @@ static bool hand_load_on(struct coordinator *c, struct pending *p) {
                 return false;
         heir->ticket = p->ticket;
         heir->loads = true;
+        heir->held_back = p->held_back;
+        heir->load_timeout_us = p->load_timeout_us;
         heir->waits = false;
         return true;
 }
@@ -159,6 +161,16 @@ static int send_pending(struct pending *p, const struct call *call, uint64_t tim
                                      &sent);
 }
 
+static const struct call load_call = { .verb = VERB_LOAD, .document = -1 };
+
+/* hold_back() - S-30: no process is started while something is held, which ends by itself */
+static int hold_back(struct pending *p, uint64_t timeout_us) {
+        p->held_back = true;
+        p->ticket = ++p->party->coordinator->last_ticket;
+        p->load_timeout_us = timeout_us;
+        return 0;
+}
+
 static int wait_for_load(struct pending *p, uint64_t timeout_us) {
         struct coordinator *c = p->party->coordinator;
 
@@ -172,7 +184,6 @@ int party_call(struct party *party, const struct call *call, uint64_t timeout_us
                call_done_t done, void *owner, void *target) {
         struct coordinator *c = party->coordinator;
         bool load = call->verb == VERB_LOAD;
-        struct call first = { .verb = VERB_LOAD, .document = -1 };
         struct pending *p;
         int r;
 
@@ -191,17 +202,34 @@ int party_call(struct party *party, const struct call *call, uint64_t timeout_us
                 p->after_start = *call;
                 p->timeout_us = timeout_us;
                 timeout_us = phase_timeout(c, PHASE_LOAD);
-                call = &first;
+                call = &load_call;
         }
         if (call->verb != VERB_LOAD || !find_pending(c, party, false)) {
                 p->loads = call->verb == VERB_LOAD;
-                r = send_pending(p, call, timeout_us);
+                r = p->loads && coordinator_held(c) ? hold_back(p, timeout_us)
+                                                    : send_pending(p, call, timeout_us);
         } else {
                 r = wait_for_load(p, timeout_us);
         }
         if (r < 0)
                 pending_end(c, p);
         return r < 0 ? r : 0;
+}
+
+void calls_go_on(struct coordinator *c) {
+        for (struct pending *p = c->pending; p;) {
+                int r;
+
+                if (!p->held_back) {
+                        p = p->next;
+                        continue;
+                }
+                p->held_back = false;
+                r = send_pending(p, &load_call, p->load_timeout_us);
+                if (r < 0)
+                        end_call_badly(c, p, ENDED_LOST, r, "could not be reached");
+                p = c->pending; /* sending and ending may have changed the list */
+        }
 }
 
 /* ---- identities ---- */
@@ -537,4 +565,17 @@ void party_kill(struct party *party, const char *words) {
         party_lost(party, words);
         if (!party->program && party->kind != PARTY_HOLD)
                 forget_party(c, party);
+}
+
+/* P-43: a provider not while something is held, and not when it is at work on another call whose
+ * time is not over, as long as a mirror's preparation may take */
+void party_late(struct party *party) {
+        const struct coordinator *c = party->coordinator;
+        bool spared = coordinator_held(c);
+
+        for (const struct pending *p = c->pending; p; p = p->next)
+                spared = spared || p->party == party;
+        if (spared && party->kind == PARTY_PROVIDER)
+                return;
+        party_kill(party, "it did not answer in time and was ended");
 }

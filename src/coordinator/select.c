@@ -89,6 +89,8 @@ static void begun(void *owner, void *target, enum ending ending, struct answer *
                  ending == ENDED_LATE ? "did not answer" : "failed in",
                  phases[PHASE_BEGIN_PREPARE].name,
                  answer->message ? answer->message : vss_error_name(answer->result));
+        note_log(q->coordinator, WORDS_WARNING, q->session, phases[PHASE_BEGIN_PREPARE].name,
+                 p->name, "%s", vss_error_message(&q->error));
         if (ending == ENDED_LATE) /* or it would begin after all, and commit what nobody knows */
                 party_kill(p, "it did not begin a preparation in time and was ended");
         question_answer(q, code);
@@ -128,6 +130,7 @@ static void counted(void *owner, void *target, enum ending ending, struct answer
         size_t all = 0, accessible = 0;
 
         q->pending--;
+        question_ended(q, target, VERB_QUERY, ending, answer);
         for (size_t i = 0; i < answer->n_snapshots; i++) {
                 const struct vss_snapshot_prop *prop = &answer->snapshots[i];
 
@@ -163,7 +166,8 @@ static void agreed(struct question *q, struct party *p, const struct answer *ans
 static void asked(void *owner, void *target, enum ending ending, struct answer *answer) {
         struct question *q = owner;
         struct party *p = target;
-        bool yes = ending == ENDED_ANSWERED && answer->result >= 0 && answer->supported;
+        bool answered = ending == ENDED_ANSWERED && answer->result == 0; /* P-40: nor S_FALSE */
+        bool yes = answered && answer->supported;
         const char *why = yes ? wrong_promise(q, p, answer) : answer->message;
 
         q->pending--;
@@ -171,10 +175,12 @@ static void asked(void *owner, void *target, enum ending ending, struct answer *
                 agreed(q, p, answer);
                 return;
         }
-        if (!yes && (ending != ENDED_ANSWERED || answer->result < 0)) /* P-14 */
+        if (!answered) /* P-14 */
                 note_log(q->coordinator, WORDS_WARNING, q->session, "is_volume_supported", p->name,
                          "provider '%s' could not say whether it copies '%s': %s", p->name,
                          q->volume.mount_point, why ? why : vss_error_name(answer->result));
+        if (ending == ENDED_LATE)
+                party_late(p);
         question_refused(q, p->name, why && *why ? why : "it does not copy this volume");
         q->at++;
         question_then(q, ask_next);

@@ -95,6 +95,7 @@ static void close_row(struct walk *w, const struct phase *phase) {
         walk_window(w);
         if (was_held && !coordinator_held(c)) {
                 notes_flush(c);
+                calls_go_on(c);
                 ledgers_work(c);
         }
         w->row_open = false;

@@ -603,6 +603,102 @@ static void test_record_waits_for_the_window(void) {
         end(w);
 }
 
+static void ask_meanwhile(struct world *w) {
+        struct operation *op;
+        struct session *other;
+
+        CHECK_INT(session_new(w->c, 0, false, w, &other, NULL), 0);
+        if (w->trigger_verb == VERB_COMMIT_SNAPSHOTS)
+                CHECK_INT(session_gather_writer_metadata(other, NULL, &op, NULL), 0);
+        CHECK_INT(session_query(other, VSS_OBJECT_SNAPSHOT, hear, &older_heard, NULL), 0);
+        older = other;
+}
+
+/* S-30: what another requester needs started is started when nothing is held any more (the actors
+ * check that), and then it is */
+static void test_no_start_while_held(void) {
+        struct world *w = world_new(NULL);
+        struct actor *p = world_provider(w, "p", VSS_PROV_SYSTEM, VSS_HOLD_OWN);
+        struct operation *op;
+
+        older_heard.done = false;
+        p->cost_us[VERB_COMMIT_SNAPSHOTS] = 2000000;
+        world_upto_do(w, VSS_CTX_BACKUP, 1);
+        world_writer(w, "late comer", VSS_APP_FRONT_END, true);
+        world_provider(w, "another", VSS_PROV_SOFTWARE, VSS_HOLD_OWN);
+        world_writer(w, "frozen", VSS_APP_FRONT_END, false);
+        w->trigger = ask_meanwhile;
+        w->trigger_verb = VERB_COMMIT_SNAPSHOTS;
+        CHECK_INT(session_do_snapshot_set(w->session, &op, NULL), 0);
+        for (unsigned n = 1; n <= 2; n++) { /* both operations */
+                w->op_done = false;
+                world_run(w, &w->op_done);
+                CHECK_INT(w->op_code, FINISHED);
+        }
+        world_settle(w, 0);
+        CHECK(older_heard.done);
+        CHECK_STR(world_told(world_actor(w, "late comer")), "load identify");
+        CHECK_STR(world_told(world_actor(w, "another")), "load query");
+        session_release(older, NULL, NULL);
+        end(w);
+}
+
+/* P-43: a provider that says nothing is ended, so that the next question finds a fresh one */
+static void test_silent_provider_is_ended(void) {
+        struct world *w = world_new(NULL);
+        struct actor *p = world_provider(w, "p", VSS_PROV_SYSTEM, VSS_HOLD_OWN);
+
+        world_session(w, VSS_CTX_ALL);
+        world_strike(p, VERB_QUERY, FAULT_STUCK);
+        CHECK_INT(world_query(w), S_FALSE); /* what the others have can be told */
+        CHECK(strstr(w->log, "provider 'p' did not answer 'query'"));
+        CHECK_INT(world_query(w), S_FALSE);
+        CHECK_STR(world_told(p), "load query load query");
+        end(w);
+}
+
+/* P-43: but not before writes were released; then the next deadline does it */
+static void test_silent_provider_in_the_window(void) {
+        struct world *w = world_new(NULL);
+        struct actor *silent = world_provider(w, "silent", VSS_PROV_SOFTWARE, VSS_HOLD_OWN);
+
+        silent->only_volume = "/v2";
+        world_provider(w, "slow", VSS_PROV_SYSTEM, VSS_HOLD_OWN)->cost_us[VERB_COMMIT_SNAPSHOTS] =
+                8000000;
+        world_writer(w, "writer", VSS_APP_FRONT_END, true)->cost_us[VERB_PREPARE_SNAPSHOT] =
+                55000000; /* the question's 60 s end in the commit */
+        world_upto_do(w, VSS_CTX_BACKUP, 1);
+        world_strike(silent, VERB_QUERY, FAULT_STUCK);
+        w->trigger = ask_meanwhile;
+        w->trigger_verb = VERB_PREPARE_SNAPSHOT;
+        older_heard.done = false;
+        CHECK_INT(world_do(w), FINISHED);
+        CHECK(older_heard.done);
+        CHECK_INT(world_query(w), 0);
+        CHECK_INT(world_query(w), 0);
+        CHECK_STR(world_told(silent), "load is_volume_supported query query load query");
+        session_release(older, NULL, NULL);
+        end(w);
+}
+
+/* and not one that is at work, as long as that work may take, is not silent */
+static void test_busy_provider_is_not_ended(void) {
+        struct world *w = world_new(NULL);
+        struct actor *p = world_provider(w, "p", VSS_PROV_SYSTEM, VSS_HOLD_OWN);
+
+        p->cost_us[VERB_END_PREPARE_SNAPSHOTS] = UINT64_C(1800000000); /* half of what it may */
+        open_set(w, VSS_CTX_FILE_SHARE_BACKUP);
+        CHECK_INT(world_add(w, "/v1", NULL), 0);
+        w->trigger = ask_meanwhile;
+        w->trigger_verb = VERB_END_PREPARE_SNAPSHOTS;
+        older_heard.done = false;
+        CHECK_INT(world_do(w), FINISHED);
+        CHECK(older_heard.done);
+        CHECK(strstr(w->log, "provider 'p' did not answer 'query'"));
+        session_release(older, NULL, NULL);
+        end(w);
+}
+
 /* ---- questions without a session ---- */
 
 static void test_lists(void) {
@@ -795,6 +891,10 @@ int main(void) {
         RUN(test_undo_after_the_window);
         RUN(test_hold_dies_after_release);
         RUN(test_record_waits_for_the_window);
+        RUN(test_no_start_while_held);
+        RUN(test_silent_provider_is_ended);
+        RUN(test_silent_provider_in_the_window);
+        RUN(test_busy_provider_is_not_ended);
         RUN(test_lists);
         RUN(test_identities);
         RUN(test_restore_states);

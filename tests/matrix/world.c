@@ -250,6 +250,8 @@ static void process_gone(struct actor *a) {
 static void kill_peer(void *userdata, enum party_kind kind, void *peer) {
         struct actor *a = peer;
 
+        if (kind == PARTY_PROVIDER) /* P-43 */
+                CHECK(!coordinator_held(a->world->c) && a->world->volumes_frozen == 0);
         process_gone(a);
         if (!a->program)
                 a->holding = false; /* its runtime thaws when the connection ends */
@@ -626,7 +628,8 @@ static void log_words(void *userdata, const struct log_record *record) {
         size_t n = strlen(w->log);
 
         w->notices_while_held += coordinator_held(w->c);
-        (void)snprintf(w->log + n, sizeof(w->log) - n, "%s\n", record->message);
+        (void)snprintf(w->log + n, sizeof(w->log) - n, "%s%s%s\n", record->phase,
+                       *record->phase ? ": " : "", record->message);
 }
 
 static const struct clock_ops clock_ops = { now_us, timestamp, arm };
