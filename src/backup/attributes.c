@@ -20,6 +20,8 @@
 
 #define ATTRIBUTE_LIST_MAX 65536
 
+#define MODE_UNKNOWN UINT32_MAX
+
 #define ACCESS_ACL "system.posix_acl_access"
 #define DEFAULT_ACL "system.posix_acl_default"
 
@@ -204,14 +206,15 @@ static int set_owner(int fd, const struct record *record, const struct stat *st,
                         strerror(errno));
 }
 
-static int set_mode(int fd, const char *magic, const struct record *record,
+/* @has: the mode that it is known to have, or MODE_UNKNOWN */
+static int set_mode(int fd, const char *magic, const struct record *record, uint32_t has,
                     struct vss_error *reterr) {
         uint32_t mode = record->mode;
 
-        if (record->kind == ENTRY_SYMLINK)
-                return 0;
         if (geteuid() != 0)
                 mode &= 01777; /* the owner may be another one than the one it was set for */
+        if (record->kind == ENTRY_SYMLINK || mode == has)
+                return 0;
         if ((magic ? chmod(magic, mode) : fchmod(fd, mode)) < 0)
                 return vss_fail(reterr, -errno, "cannot set the mode of '%s': %s", record->path,
                                 strerror(errno));
@@ -226,6 +229,7 @@ int attributes_apply(int fd, const struct record *record, const struct attribute
         char buffer[40];
         const char *magic = NULL;
         struct stat st;
+        bool plain;
         int r;
 
         if (by_path) {
@@ -234,13 +238,16 @@ int attributes_apply(int fd, const struct record *record, const struct attribute
         }
         if (fstat(fd, &st) < 0)
                 return vss_fail(reterr, -errno, "'%s': %s", record->path, strerror(errno));
+        /* a change of owner or of ACLs may change the mode */
+        plain = !clear_acl && attributes->count == 0 && st.st_uid == record->uid &&
+                st.st_gid == record->gid;
         r = set_owner(fd, record, &st, reterr);
         if (r >= 0 && clear_acl && !by_path)
                 clear_inherited(fd, attributes);
         if (r >= 0)
                 r = set_attributes(fd, magic, record, attributes, reterr);
         if (r >= 0)
-                r = set_mode(fd, magic, record, reterr);
+                r = set_mode(fd, magic, record, plain ? st.st_mode & 07777 : MODE_UNKNOWN, reterr);
         if (r < 0)
                 return r;
         if (utimensat(fd, "", times, AT_EMPTY_PATH) < 0)

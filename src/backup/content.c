@@ -164,7 +164,8 @@ int members_attributes(struct members *members, const struct view_part *part,
 
 /* struct sink - takes pieces of a member's content in ascending order */
 struct sink {
-        int fd; /* -1: only the digest */
+        int fd; /* -1: not into a file */
+        char *memory; /* NULL: not into memory */
         const struct byte_range *ranges; /* NULL: the content lies where it says */
         size_t count, index;
         uint64_t before; /* bytes in the ranges before [index] */
@@ -190,6 +191,8 @@ static int sink_write(struct sink *sink, const char *data, size_t size, uint64_t
                         if (n > range->length - (offset - sink->before))
                                 n = (size_t)(range->length - (offset - sink->before));
                 }
+                if (sink->memory)
+                        memcpy(sink->memory + at, data, n);
                 r = sink->fd < 0 ? 0 : pwrite_all(sink->fd, data, n, (off_t)at);
                 if (r < 0)
                         return r;
@@ -275,6 +278,15 @@ static int set_length(const struct record *record, int fd, struct vss_error *ret
                 return vss_fail(reterr, -errno, "cannot set the length of '%s': %s", record->path,
                                 strerror(errno));
         return 0;
+}
+
+int members_read(struct members *members, const struct view_part *part, char *buffer,
+                 struct vss_error *reterr) {
+        struct sink sink = { .fd = -1, .memory = buffer };
+        uint64_t end;
+
+        memset(buffer, 0, (size_t)part->record->size); /* holes */
+        return pour(members, part, part->record->size, &sink, &end, reterr);
 }
 
 int members_check(struct members *members, const struct view_part *part, struct vss_error *reterr) {

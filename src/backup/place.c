@@ -422,9 +422,22 @@ static int go_to(struct places *places, const struct spot *spot, size_t size, ui
         return descend(places, spot, spot->path, size, owner, create, replace_last, reterr);
 }
 
+static size_t directory_size(const struct spot *spot) {
+        return spot->name > spot->path ? (size_t)(spot->name - spot->path) - 1 : 0;
+}
+
+bool places_is_here(const struct places *places, const struct spot *spot) {
+        const struct place_level *level =
+                places->levels_count > 0 ? &places->levels[places->levels_count - 1] : NULL;
+        size_t size = directory_size(spot);
+
+        return level && places->current == spot->root && strlen(level->path) == size &&
+               strncmp(level->path, spot->path, size) == 0;
+}
+
 int places_enter(struct places *places, struct spot *spot, uint32_t owner, bool create,
                  struct vss_error *reterr) {
-        size_t size = spot->name > spot->path ? (size_t)(spot->name - spot->path) - 1 : 0;
+        size_t size = directory_size(spot);
         int r = go_to(places, spot, size, owner, create, false, reterr);
 
         if (r >= 0 && check_writable(top(places), owner) < 0)

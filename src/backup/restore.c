@@ -33,40 +33,30 @@ struct restore {
         struct members members;
         struct places places;
         struct linked_names linked;
+        struct small_files *small;
         struct restore_summary summary;
         uint32_t component;
         int first; /* code of the first failure */
 };
 
+/* what placing a thing returns beside 0 and negative values */
+enum { PLACE_KEPT = 1, PLACE_LATER /* report_placed() will be called */ };
+
 /* ---- one file ---- */
 
-/* 1: something is there and stays; the caller reports it as kept */
+/* PLACE_KEPT: something is there and stays */
 static int look_first(const struct restore *restore, const struct spot *spot,
                       struct vss_error *reterr) {
         if (restore->request->existing == RESTORE_REPLACE)
                 return 0;
         if (faccessat(spot->fd, spot->name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
                 return errno == ENOENT ? 0 : cannot_place(spot, -errno, reterr);
-        return restore->request->existing == RESTORE_KEEP ? 1 : cannot_place(spot, -EEXIST, reterr);
+        return restore->request->existing == RESTORE_KEEP ? PLACE_KEPT
+                                                          : cannot_place(spot, -EEXIST, reterr);
 }
 
-/* @name, complete, becomes the spot's; @fd is synced first if a file is replaced */
-static int rename_in(const struct restore *restore, const struct spot *spot, const char *name,
-                     int fd, struct vss_error *reterr) {
-        bool replace = restore->request->existing == RESTORE_REPLACE;
-
-        if (renameat2(spot->fd, name, spot->fd, spot->name, RENAME_NOREPLACE) >= 0)
-                return 0;
-        if (errno != EEXIST || !replace)
-                return cannot_place(spot, -errno, reterr);
-        if (fd >= 0 && fdatasync(fd) < 0)
-                return cannot_place(spot, -errno, reterr);
-        if (renameat(spot->fd, name, spot->fd, spot->name) >= 0)
-                return 0;
-        if (errno == EISDIR && unlinkat(spot->fd, spot->name, AT_REMOVEDIR) >= 0 &&
-            renameat(spot->fd, name, spot->fd, spot->name) >= 0)
-                return 0;
-        return cannot_place(spot, errno == ENOTEMPTY ? -EISDIR : -errno, reterr);
+static bool replaces(const struct restore *restore) {
+        return restore->request->existing == RESTORE_REPLACE;
 }
 
 static bool inherits_acl(const struct restore *restore) {
@@ -88,59 +78,20 @@ static int fill_file(struct restore *restore, const struct view_item *item, int 
         return r;
 }
 
-/* a file without a name, which a killed restore leaves nowhere; where the file system has none, one
- * named @name, and *ret_named */
-static int open_new(const struct spot *spot, const char *name, bool *ret_named) {
-        int fd = openat(spot->fd, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
-
-        *ret_named = fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT);
-        if (*ret_named)
-                fd = openat(spot->fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-                            0600);
-        return fd < 0 ? -errno : fd;
-}
-
-/* @fd, which has no name, becomes the spot's, by way of @name if it replaces something */
-static int link_in(const struct restore *restore, const struct spot *spot, const char *name, int fd,
-                   struct vss_error *reterr) {
-        char self[32];
-        int r;
-
-        snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
-        if (linkat(AT_FDCWD, self, spot->fd, spot->name, AT_SYMLINK_FOLLOW) >= 0)
-                return 0;
-        /* synced before it has a name beside: that name shall not live long */
-        if (errno != EEXIST || fdatasync(fd) < 0 ||
-            linkat(AT_FDCWD, self, spot->fd, name, AT_SYMLINK_FOLLOW) < 0)
-                return cannot_place(spot, -errno, reterr);
-        r = rename_in(restore, spot, name, -1, reterr);
-        if (r < 0)
-                (void)unlinkat(spot->fd, name, 0);
-        return r;
-}
-
 static int place_file(struct restore *restore, const struct view_item *item,
                       const struct spot *spot, struct vss_error *reterr) {
-        _cleanup_close_ int fd = -1;
-        char name[LEFTOVERS_NAME_SIZE];
-        bool named = false;
-        int r = leftovers_name(name);
+        struct new_file file;
+        int r = new_file_begin(&file, spot, item->parts[0].record->mode, reterr);
 
-        if (r >= 0)
-                r = fd = open_new(spot, name, &named);
         if (r < 0)
-                return cannot_place(spot, r, reterr);
-        r = fill_file(restore, item, fd, reterr);
-        if (r >= 0)
-                r = named ? rename_in(restore, spot, name, fd, reterr)
-                          : link_in(restore, spot, name, fd, reterr);
-        if (r < 0) {
-                if (named)
-                        (void)unlinkat(spot->fd, name, 0);
                 return r;
-        }
-        r = linked_add(&restore->linked, &item->parts[0], spot, fd);
-        return r < 0 ? vss_fail(reterr, r, "out of memory") : 0;
+        r = fill_file(restore, item, file.fd, reterr);
+        if (r >= 0)
+                r = new_file_place(&file, spot, replaces(restore), reterr);
+        if (r >= 0 && linked_add(&restore->linked, &item->parts[0], spot, file.fd) < 0)
+                r = vss_fail(reterr, -ENOMEM, "out of memory");
+        new_file_done(&file, spot);
+        return r;
 }
 
 static int make_special(const struct record *record, const struct spot *spot, const char *name) {
@@ -181,7 +132,7 @@ static int place_special(struct restore *restore, const struct view_item *item,
                 r = attributes_apply(fd, record, &attributes, false, reterr);
         attributes_done(&attributes);
         if (r >= 0)
-                r = rename_in(restore, spot, name, -1, reterr);
+                r = rename_in(spot, name, -1, replaces(restore), reterr);
         if (r < 0) {
                 (void)unlinkat(spot->fd, name, 0);
                 return r;
@@ -212,7 +163,7 @@ static int place_link(struct restore *restore, const struct linked *linked, cons
                 (void)unlinkat(spot->fd, name, 0);
                 return 1;
         }
-        r = rename_in(restore, spot, name, -1, reterr);
+        r = rename_in(spot, name, -1, replaces(restore), reterr);
         /* a rename onto another name of the same file does nothing at all */
         (void)unlinkat(spot->fd, name, 0);
         return r;
@@ -220,10 +171,10 @@ static int place_link(struct restore *restore, const struct linked *linked, cons
 
 /* ---- entries ---- */
 
-static void report(struct restore *restore, const struct view_item *item, const char *placed,
+static void report(struct restore *restore, const struct view_part *part, const char *placed,
                    enum restore_outcome outcome, int code, const char *words) {
         const struct restore_request *request = restore->request;
-        const struct view_part *part = &item->parts[0];
+        const char *path = part->record->path;
         struct byte_range *ranges = NULL;
         struct entry entry;
 
@@ -236,12 +187,22 @@ static void report(struct restore *restore, const struct view_item *item, const 
         if (outcome == RESTORE_FAILED && restore->first >= 0)
                 restore->first = code;
         if (outcome == RESTORE_FAILED && restore->watch && restore->watch->trouble)
-                restore->watch->trouble(restore->watch->userdata, restore->component, item->path,
-                                        code, words);
+                restore->watch->trouble(restore->watch->userdata, restore->component, path, code,
+                                        words);
         if (request->result &&
             record_to_entry(part->record, &restore->chain.links[part->link], &entry, &ranges) >= 0)
                 request->result(request->userdata, &entry, placed, outcome, code, words);
         free(ranges);
+}
+
+/* @r: negative, 0 it is in place, PLACE_KEPT */
+static void report_placed(void *userdata, const struct view_part *part, const char *placed, int r,
+                          const char *words) {
+        report(userdata, part, placed,
+               r < 0             ? RESTORE_FAILED
+               : r == PLACE_KEPT ? RESTORE_KEPT
+                                 : RESTORE_PLACED,
+               r < 0 ? r : 0, words);
 }
 
 static int place_leaf(struct restore *restore, const struct view_item *item, struct spot *spot,
@@ -250,8 +211,11 @@ static int place_leaf(struct restore *restore, const struct view_item *item, str
         bool patch = restore->request->last_link_only &&
                      item->parts[item->parts_count - 1].record->archive == ARCHIVE_RANGES;
         const struct linked *linked;
-        int r = places_enter(&restore->places, spot, part->record->uid, true, reterr);
+        int r;
 
+        if (!places_is_here(&restore->places, spot))
+                small_files_settle(restore->small);
+        r = places_enter(&restore->places, spot, part->record->uid, true, reterr);
         if (r >= 0 && !patch)
                 r = look_first(restore, spot, reterr);
         if (r != 0)
@@ -265,6 +229,11 @@ static int place_leaf(struct restore *restore, const struct view_item *item, str
         if (r != 1)
                 return r;
         restore->summary.bytes += part->record->size;
+        if (small_files_want(item)) {
+                r = small_files_put(restore->small, &restore->members, part, spot,
+                                    inherits_acl(restore), reterr);
+                return r < 0 ? r : PLACE_LATER;
+        }
         if (part->record->kind == ENTRY_FILE)
                 return place_file(restore, item, spot, reterr);
         return place_special(restore, item, spot, reterr);
@@ -275,6 +244,7 @@ static int place_directory(struct restore *restore, const struct view_item *item
         struct attributes attributes = { 0 };
         int r = members_attributes(&restore->members, &item->parts[0], &attributes, reterr);
 
+        small_files_settle(restore->small);
         if (r >= 0)
                 r = places_directory(&restore->places, spot, item->parts[0].record, &attributes,
                                      reterr);
@@ -291,18 +261,16 @@ static int place_item(struct restore *restore, const struct view_item *item) {
         if (r < 0)
                 return r;
         if (kind == ENTRY_SOCKET) {
-                report(restore, item, spot.full, RESTORE_KEPT, 0,
+                report(restore, &item->parts[0], spot.full, RESTORE_KEPT, 0,
                        "a socket is made by the program that listens on it");
                 spot_done(&spot);
                 return 0;
         }
         r = kind == ENTRY_DIRECTORY ? place_directory(restore, item, &spot, &error)
                                     : place_leaf(restore, item, &spot, &error);
-        report(restore, item, spot.full,
-               r < 0   ? RESTORE_FAILED
-               : r > 0 ? RESTORE_KEPT
-                       : RESTORE_PLACED,
-               r < 0 ? r : 0, r < 0 ? vss_error_message(&error) : NULL);
+        if (r != PLACE_LATER)
+                report_placed(restore, &item->parts[0], spot.full, r,
+                              r < 0 ? vss_error_message(&error) : NULL);
         spot_done(&spot);
         return r == -ENOMEM ? r : 0;
 }
@@ -384,6 +352,7 @@ static int place_all(struct restore *restore, struct vss_error *reterr) {
                 else
                         r = progress(restore, item->path, reterr);
         }
+        small_files_settle(restore->small);
         view_close(view);
         return r;
 }
@@ -447,6 +416,7 @@ static int remove_gone(struct restore *restore, struct vss_error *reterr) {
 /* ---- the whole ---- */
 
 static void restore_done(struct restore *restore) {
+        small_files_free(restore->small);
         linked_done(&restore->linked);
         places_done(&restore->places);
         members_done(&restore->members);
@@ -461,7 +431,8 @@ static int restore_begin(struct restore *restore, struct store *store,
                 restore->chain =
                         (struct chain){ .links = &chain->links[chain->count - 1], .count = 1 };
         restore->component = chain->links[chain->count - 1].component;
-        if (members_init(&restore->members, store, &restore->chain) < 0)
+        restore->small = small_files_new(replaces(restore), report_placed, restore);
+        if (!restore->small || members_init(&restore->members, store, &restore->chain) < 0)
                 return vss_fail(reterr, -ENOMEM, "out of memory");
         return places_init(&restore->places, request, reterr);
 }

@@ -38,6 +38,9 @@ int members_attributes(struct members *members, const struct view_part *part,
  * E_INVALIDARG when there are only ranges and nothing below them */
 int members_content(struct members *members, const struct view_item *item, int fd,
                     struct vss_error *reterr);
+/* the content of a whole file that fits into memory, checked; @buffer has record->size bytes */
+int members_read(struct members *members, const struct view_part *part, char *buffer,
+                 struct vss_error *reterr);
 /* what one part's member holds, read and compared with its digest; with VERIFY's words */
 int members_check(struct members *members, const struct view_part *part, struct vss_error *reterr);
 /* only the ranges of one part into a file that has the rest; checked before the first write */
@@ -101,6 +104,8 @@ int places_finish(struct places *places, struct vss_error *reterr);
 /* where the original @path goes; only computes */
 int places_map(struct places *places, const char *path, struct spot *ret, struct vss_error *reterr);
 void spot_done(struct spot *spot);
+/* is the innermost open directory that of the spot? Then places_enter() closes none */
+bool places_is_here(const struct places *places, const struct spot *spot);
 /* open (and make) the directories above the spot. @owner: SEC-63. Without @create: -ENOENT */
 int places_enter(struct places *places, struct spot *spot, uint32_t owner, bool create,
                  struct vss_error *reterr);
@@ -137,13 +142,6 @@ int linked_add(struct linked_names *names, const struct view_part *part, const s
                int fd);
 void linked_done(struct linked_names *names);
 
-/* ---- restore-ranges.c ---- */
-
-/* restore_ranges() - 0 or negative with words; a missing file is one only when the ranges do not
- * begin at its start (R-123) */
-int restore_ranges(struct members *members, const struct view_part *part, const struct spot *spot,
-                   struct vss_error *reterr);
-
 /* ---- leftovers.c: files made beside their place ---- */
 
 #define LEFTOVERS_NAME_SIZE 80
@@ -152,6 +150,54 @@ int restore_ranges(struct members *members, const struct view_part *part, const 
 int leftovers_name(char ret[LEFTOVERS_NAME_SIZE]);
 /* what restores that were killed left in the directory; a failure leaves it there */
 void leftovers_remove(int fd);
+
+/* ---- new-file.c: a file comes into its place whole ---- */
+
+struct new_file {
+        int fd;
+        bool has_name; /* beside its place, and @name is it */
+        char name[LEFTOVERS_NAME_SIZE];
+};
+
+/* new_file_begin() - an empty file on the spot's file system. @mode is only a proposal that may
+ * save setting it later */
+int new_file_begin(struct new_file *file, const struct spot *spot, uint32_t mode,
+                   struct vss_error *reterr);
+/* new_file_place() - complete, it becomes the spot's; @replace: what is there goes */
+int new_file_place(struct new_file *file, const struct spot *spot, bool replace,
+                   struct vss_error *reterr);
+/* new_file_done() - what was not put in place is gone */
+void new_file_done(struct new_file *file, const struct spot *spot);
+/* rename_in() - @name, complete, becomes the spot's; @fd, if any, is synced before it replaces */
+int rename_in(const struct spot *spot, const char *name, int fd, bool replace,
+              struct vss_error *reterr);
+
+/* ---- restore-small.c: small files, by threads ---- */
+
+struct small_files;
+
+/* told from the calling thread, for each: @r as that of a single file */
+typedef void (*small_placed_t)(void *userdata, const struct view_part *part, const char *placed,
+                               int r, const char *words);
+
+struct small_files *small_files_new(bool replace, small_placed_t placed, void *userdata);
+struct small_files *small_files_free(struct small_files *small);
+bool small_files_want(const struct view_item *item);
+/* small_files_put() - read it now, place it by and by; until _settle() the spot's directory stays
+ * open and in its place. @clear_acl as for attributes_apply(). 0, or words for what is unreadable
+ */
+int small_files_put(struct small_files *small, struct members *members,
+                    const struct view_part *part, const struct spot *spot, bool clear_acl,
+                    struct vss_error *reterr);
+/* small_files_settle() - all are in place, or told why not */
+void small_files_settle(struct small_files *small);
+
+/* ---- restore-ranges.c ---- */
+
+/* restore_ranges() - 0 or negative with words; a missing file is one only when the ranges do not
+ * begin at its start (R-123) */
+int restore_ranges(struct members *members, const struct view_part *part, const struct spot *spot,
+                   struct vss_error *reterr);
 
 /* ---- attributes.c ---- */
 
