@@ -47,6 +47,10 @@ static int op_remove(void *userdata, const struct vss_id *set_id, uint32_t conte
         return store_remove(userdata, set_id, context, reterr);
 }
 
+static bool op_is_elsewhere(void *userdata, const struct vss_id *set_id, uint32_t context) {
+        return store_is_elsewhere(userdata, set_id, context);
+}
+
 static int op_acquire(void *userdata, const struct vss_id *session_id, struct vss_error *reterr) {
         return store_slot_acquire(userdata, session_id, reterr);
 }
@@ -55,7 +59,7 @@ static void op_release(void *userdata) {
         store_slot_release(userdata);
 }
 
-static const struct record_ops record_ops = { op_write, op_remove };
+static const struct record_ops record_ops = { op_write, op_remove, op_is_elsewhere };
 static const struct slot_ops slot_ops = { op_acquire, op_release };
 
 /* ---- after a life that ended badly (S-47) ---- */

@@ -299,7 +299,10 @@ int vss_backup_components_get_snapshot_properties(struct vss_backup_components *
 int vss_backup_components_query(struct vss_backup_components *bc, uint32_t returned_type,
                                 struct vss_enum_object **ret, struct vss_error *reterr);
 
-/** vss_backup_components_delete_snapshots() - S-70, S-71 */
+/** vss_backup_components_delete_snapshots() - S-70, S-71
+ *
+ * Return: 0, or the first failure; VSS_E_VOLUME_IN_USE without @force when an auto-release copy
+ *   belongs to another object that lives, VSS_E_OBJECT_NOT_FOUND */
 int vss_backup_components_delete_snapshots(struct vss_backup_components *bc,
                                            const struct vss_id *id, uint32_t type, bool force,
                                            uint32_t *ret_deleted, struct vss_id *ret_nondeleted,

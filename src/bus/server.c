@@ -135,7 +135,13 @@ static int op_remove(void *userdata, const struct vss_id *set_id, uint32_t conte
         return server->store.records->remove(server->store.userdata, set_id, context, reterr);
 }
 
-static const struct record_ops record_ops = { op_write, op_remove };
+static bool op_is_elsewhere(void *userdata, const struct vss_id *set_id, uint32_t context) {
+        struct server *server = userdata;
+
+        return server->store.records->is_elsewhere(server->store.userdata, set_id, context);
+}
+
+static const struct record_ops record_ops = { op_write, op_remove, op_is_elsewhere };
 
 static int op_acquire(void *userdata, const struct vss_id *session_id, struct vss_error *reterr) {
         struct server *server = userdata;

@@ -201,6 +201,31 @@ static void deleted(void *owner, void *target, enum ending ending, struct answer
         question_answer(q, code);
 }
 
+/* in_use() - S-60: an auto-release copy belongs to its requester, which may be reading it, until
+ * that lets go; to a requester of another service as well (each embedded one has its own) */
+static bool in_use(const struct question *q, const struct vss_snapshot_prop *prop) {
+        const struct ports *ports = q->coordinator->ports;
+
+        if (prop->attributes & VSS_VOLSNAP_ATTR_NO_AUTO_RELEASE)
+                return false;
+        for (const struct session *s = q->coordinator->sessions; s; s = s->next)
+                if (s->set && vss_id_equal(&s->set->view.set_id, &prop->snapshot_set_id))
+                        return s != q->session;
+        return ports->records->is_elsewhere(ports->userdata, &prop->snapshot_set_id,
+                                            prop->attributes);
+}
+
+/* refuse_used() - S-71: without force */
+static void refuse_used(struct question *q, const struct vss_snapshot_prop *prop) {
+        q->reply.not_deleted = prop->snapshot_id;
+        question_answer(
+                q, vss_fail(&q->error, VSS_E_VOLUME_IN_USE,
+                            "the shadow copy of '%s' belongs to a backup that still runs "
+                            "and goes with it: wait for its end, or delete the copy with "
+                            "force, and the backup fails",
+                            prop->original_mount ? prop->original_mount : "an unknown volume"));
+}
+
 static void delete_next(struct question *q) {
         struct call call = { .verb = VERB_DELETE_SNAPSHOTS,
                              .document = -1,
@@ -211,6 +236,14 @@ static void delete_next(struct question *q) {
                 q->at++;
         if (q->at == q->n_found) {
                 question_answer(q, q->reply.deleted > 0 ? 0 : not_found(q));
+                return;
+        }
+        if (!q->force && coordinator_held(q->coordinator)) { /* no file is looked at now */
+                question_later(q, delete_next);
+                return;
+        }
+        if (!q->force && in_use(q, &q->found[q->at].prop)) {
+                refuse_used(q, &q->found[q->at].prop);
                 return;
         }
         call.snapshot_id = q->found[q->at].prop.snapshot_id;

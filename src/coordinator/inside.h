@@ -451,6 +451,8 @@ void question_ended(struct question *question, struct party *party, enum verb ve
 /* question_refused() - a provider that will not do, for the words */
 void question_refused(struct question *question, const char *who, const char *why);
 void question_then(struct question *question, void (*then)(struct question *));
+/* question_later() - the same after some time, which is not spent waiting for somebody */
+void question_later(struct question *question, void (*then)(struct question *));
 void questions_cancel(struct coordinator *c, const struct session *session);
 void question_load_providers(struct question *question, void (*then)(struct question *));
 void question_query(struct question *question, void (*then)(struct question *));

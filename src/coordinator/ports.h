@@ -223,6 +223,9 @@ struct record_ops {
         int (*write)(void *userdata, const struct set_record *record, struct vss_error *reterr);
         int (*remove)(void *userdata, const struct vss_id *set_id, uint32_t context,
                       struct vss_error *reterr);
+        /* Is there a record of this set that belongs to another service which still runs? Never
+         * called while something is held either */
+        bool (*is_elsewhere)(void *userdata, const struct vss_id *set_id, uint32_t context);
 };
 
 /* S-13: one creation per machine, over all coordinators. */

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#define AGAIN_US UINT64_C(100000)
+
 int question_new(struct coordinator *c, struct session *session, reply_t done, void *userdata,
                  struct question **ret) {
         struct question *q = calloc(1, sizeof(*q));
@@ -90,6 +92,13 @@ void question_then(struct question *q, void (*then)(struct question *)) {
         if (q->pending == 0)
                 timer_set(&q->coordinator->timers, &q->kick, timers_now(&q->coordinator->timers),
                           kicked);
+}
+
+void question_later(struct question *q, void (*then)(struct question *)) {
+        struct timers *timers = &q->coordinator->timers;
+
+        q->step = then;
+        timer_set(timers, &q->kick, timers_now(timers) + AGAIN_US, kicked);
 }
 
 void question_answered(struct question *q) {

@@ -84,7 +84,8 @@ int session_query(struct session *session, uint32_t type, reply_t done, void *us
                   struct vss_error *reterr);
 
 /* session_delete_snapshots() - reply.code is the first failure; deleted and not_deleted hold in
- * both cases (S-70) */
+ * both cases (S-70). Without @force an auto-release copy of another session that lives is refused
+ * with VSS_E_VOLUME_IN_USE */
 int session_delete_snapshots(struct session *session, const struct vss_id *id, uint32_t type,
                              bool force, reply_t done, void *userdata, struct vss_error *reterr);
 

@@ -167,6 +167,19 @@ int store_remove(struct store *s, const struct vss_id *set_id, uint32_t context,
         return 0;
 }
 
+bool store_is_elsewhere(struct store *s, const struct vss_id *set_id, uint32_t context) {
+        _cleanup_(record_done) struct record_read read = { 0 };
+        _cleanup_free_ char *text = NULL;
+        char name[NAME_SIZE];
+        size_t size;
+
+        if (read_whole_file(s->sets[place_of(context)], name_of(set_id, name), RECORD_MAX, &text,
+                            &size) < 0 ||
+            record_parse(text, size, &read, NULL) < 0)
+                return false; /* nobody's, or for store_adopt() to put aside */
+        return !vss_id_equal(&read.life, &s->life.id) && !life_is_over(s->lives, &read.life);
+}
+
 /* ---- what a dead life left ---- */
 
 struct adoption {

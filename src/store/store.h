@@ -30,6 +30,9 @@ int store_write(struct store *store, const struct set_record *record, struct vss
 int store_remove(struct store *store, const struct vss_id *set_id, uint32_t context,
                  struct vss_error *reterr);
 
+/* store_is_elsewhere() - is the set recorded by a life that runs and is not this one? */
+bool store_is_elsewhere(struct store *store, const struct vss_id *set_id, uint32_t context);
+
 typedef int (*store_sink_t)(void *userdata, const struct set_record *record);
 
 /* store_adopt() - every record of a life that is over becomes this life's, and @sink is called with

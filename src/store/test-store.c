@@ -191,8 +191,12 @@ static void adopt_of(uint32_t context) {
         s = open_store();
         seen.expected = theirs;
         CHECK_INT(store_adopt(s, count, count_damaged, &seen, NULL), 0);
+        CHECK(store_is_elsewhere(s, &theirs.set_id, context));
+        CHECK(!store_is_elsewhere(s, &theirs.session_id, context));
         kill_and_reap(pid);
+        CHECK(!store_is_elsewhere(s, &theirs.set_id, context));
         CHECK_INT(store_adopt(s, count, count_damaged, &seen, NULL), 1);
+        CHECK(!store_is_elsewhere(s, &theirs.set_id, context));
         CHECK_INT(seen.n, 1);
         CHECK_INT(store_adopt(s, count, count_damaged, &seen, NULL), 0); /* ours now */
         CHECK_INT(store_remove(s, &theirs.set_id, context, NULL), 0);

@@ -31,6 +31,10 @@ static int fake_remove(void *userdata, const struct vss_id *set_id, uint32_t con
         return 0;
 }
 
+static bool fake_elsewhere(void *userdata, const struct vss_id *set_id, uint32_t context) {
+        return false;
+}
+
 static int fake_acquire(void *userdata, const struct vss_id *session_id, struct vss_error *reterr) {
         if (slot_taken)
                 return vss_fail(reterr, VSS_E_SNAPSHOT_SET_IN_PROGRESS, "somebody else creates");
@@ -43,7 +47,7 @@ static void fake_release(void *userdata) {
 }
 
 static void *serve(void *fd) {
-        static const struct record_ops record_ops = { fake_write, fake_remove };
+        static const struct record_ops record_ops = { fake_write, fake_remove, fake_elsewhere };
         static const struct slot_ops slot_ops = { fake_acquire, fake_release };
         const struct server_store store = { &record_ops, &slot_ops, NULL };
         const struct server_options options = { .config_dir = folder };

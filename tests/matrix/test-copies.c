@@ -342,6 +342,59 @@ static void test_delete(void) {
         end(w);
 }
 
+/* S-60, S-71: what another requester may be reading is not taken from under it without force */
+static void test_delete_used(void) {
+        struct world *w = world_new(NULL);
+        struct actor *p = world_provider(w, "p", VSS_PROV_SYSTEM, VSS_HOLD_OWN);
+        struct session *reader;
+        struct vss_id set, copy;
+
+        world_session(w, VSS_CTX_FILE_SHARE_BACKUP);
+        CHECK_INT(world_start(w, &set), 0);
+        CHECK_INT(world_add(w, "/v1", &copy), 0);
+        CHECK_INT(world_add(w, "/v2", NULL), 0);
+        CHECK_INT(world_do(w), FINISHED);
+        reader = w->session;
+        world_session(w, VSS_CTX_ALL);
+        CHECK_INT(erase(w, &copy, VSS_OBJECT_SNAPSHOT), VSS_E_VOLUME_IN_USE);
+        CHECK(vss_id_equal(&w->reply.not_deleted, &copy));
+        CHECK(strstr(w->reply_words, "'/v1'") && strstr(w->reply_words, "wait for its end, or"));
+        CHECK_INT(erase(w, &set, VSS_OBJECT_SNAPSHOT_SET), VSS_E_VOLUME_IN_USE);
+        CHECK_INT(w->reply.deleted, 0);
+        CHECK_INT(p->n_disk, 2);
+        w->replied = false;
+        CHECK_INT(session_delete_snapshots(w->session, &copy, VSS_OBJECT_SNAPSHOT, true,
+                                           world_reply, w, NULL),
+                  0);
+        world_run(w, &w->replied);
+        CHECK_INT(w->reply.deleted, 1);
+        world_release(w);
+        w->session = reader;
+        CHECK_INT(erase(w, &set, VSS_OBJECT_SNAPSHOT_SET), 0); /* its own */
+        CHECK_INT(w->reply.deleted, 1);
+        end(w);
+}
+
+/* likewise when its requester has a service of its own (the embedded default) */
+static void test_delete_used_elsewhere(void) {
+        struct world *w = world_new(NULL);
+        struct actor *p = world_provider(w, "p", VSS_PROV_SYSTEM, VSS_HOLD_OWN);
+        struct disk_copy *copy = &p->disk[p->n_disk++];
+
+        *copy = (struct disk_copy){ .committed = true, .created = true };
+        CHECK_INT(vss_id_new(&copy->id), 0);
+        CHECK_INT(vss_id_new(&copy->set_id), 0);
+        w->elsewhere = copy->set_id;
+        world_session(w, VSS_CTX_ALL);
+        CHECK_INT(erase(w, &copy->id, VSS_OBJECT_SNAPSHOT), VSS_E_VOLUME_IN_USE);
+        copy->attributes = VSS_CTX_NAS_ROLLBACK;
+        CHECK_INT(erase(w, &copy->id, VSS_OBJECT_SNAPSHOT), 0); /* S-62: nobody's */
+        *copy = (struct disk_copy){ .id = w->elsewhere, .committed = true, .created = true };
+        p->n_disk = 1;
+        CHECK_INT(erase(w, &copy->id, VSS_OBJECT_SNAPSHOT), 0); /* a left-over */
+        end(w);
+}
+
 struct heard {
         bool done;
         int code;
@@ -699,6 +752,38 @@ static void test_busy_provider_is_not_ended(void) {
         end(w);
 }
 
+static void delete_persistent(struct world *w) {
+        CHECK_INT(session_delete_snapshots(older, &w->wanted, VSS_OBJECT_SNAPSHOT, false, hear,
+                                           &older_heard, NULL),
+                  0);
+}
+
+/* S-30: to know whether somebody uses a copy takes a look at files, which are left alone now */
+static void test_delete_waits_for_the_window(void) {
+        struct world *w = world_new(NULL);
+        struct actor *slow = world_provider(w, "slow", VSS_PROV_SYSTEM, VSS_HOLD_OWN);
+        struct disk_copy *copy = &slow->disk[slow->n_disk++];
+
+        *copy = (struct disk_copy){ .committed = true, .created = true };
+        CHECK_INT(vss_id_new(&copy->id), 0);
+        CHECK_INT(vss_id_new(&copy->set_id), 0);
+        w->wanted = copy->id;
+        world_session(w, VSS_CTX_ALL);
+        older = w->session;
+        older_heard.done = false;
+        world_provider(w, "quick", VSS_PROV_SOFTWARE, VSS_HOLD_OWN)->only_volume = "/v1";
+        world_writer(w, "frozen", VSS_APP_FRONT_END, true)->cost_us[VERB_FREEZE] = 2000000;
+        world_upto_do(w, VSS_CTX_BACKUP, 1);
+        w->trigger = delete_persistent;
+        w->trigger_verb = VERB_FREEZE;
+        CHECK_INT(world_do(w), FINISHED);
+        world_settle(w, 1000000);
+        CHECK(older_heard.done);
+        CHECK_INT(older_heard.code, 0);
+        session_release(older, NULL, NULL);
+        end(w);
+}
+
 /* ---- questions without a session ---- */
 
 static void test_lists(void) {
@@ -882,6 +967,9 @@ int main(void) {
         RUN(test_seen_when_created);
         RUN(test_persistent);
         RUN(test_delete);
+        RUN(test_delete_used);
+        RUN(test_delete_used_elsewhere);
+        RUN(test_delete_waits_for_the_window);
         RUN(test_deletes_queue);
         RUN(test_release_fails);
         RUN(test_no_record_no_deed);

@@ -587,6 +587,13 @@ static int record_remove(void *userdata, const struct vss_id *set_id, uint32_t c
         return 0;
 }
 
+static bool record_is_elsewhere(void *userdata, const struct vss_id *set_id, uint32_t context) {
+        struct world *w = userdata;
+
+        CHECK(!coordinator_held(w->c)); /* S-30 */
+        return vss_id_equal(set_id, &w->elsewhere);
+}
+
 static int slot_acquire(void *userdata, const struct vss_id *session, struct vss_error *reterr) {
         struct world *w = userdata;
 
@@ -634,7 +641,7 @@ static void log_words(void *userdata, const struct log_record *record) {
 
 static const struct clock_ops clock_ops = { now_us, timestamp, arm };
 static const struct party_ops party_ops = { call, forget, kill_peer, gone, drop_document };
-static const struct record_ops record_ops = { record_write, record_remove };
+static const struct record_ops record_ops = { record_write, record_remove, record_is_elsewhere };
 static const struct slot_ops slot_ops = { slot_acquire, slot_release };
 static const struct notice_ops notice_ops = { progress, completed, log_words };
 

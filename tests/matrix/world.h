@@ -109,6 +109,7 @@ struct world {
         struct record_kept records[16];
         bool record_broken; /* -ENOSPC */
         unsigned record_writes;
+        struct vss_id elsewhere; /* a set that another service has made, which still runs */
 
         bool op_done;
         int op_code;
