@@ -17,6 +17,8 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 
+#define POUR_STEP ((size_t)128 << 10)
+
 int members_init(struct members *members, struct store *store, const struct chain *chain) {
         *members = (struct members){ .store = store, .chain = chain };
         members->digest = content_digest_new();
@@ -217,6 +219,20 @@ static int check_digest(struct members *members, const struct record *record,
         return 0;
 }
 
+/* digest and write in steps that stay in the processor's cache */
+static int pour_piece(struct members *members, struct sink *sink, const char *data, size_t size,
+                      uint64_t offset) {
+        int r = 0;
+
+        for (size_t at = 0, n; at < size && r >= 0; at += n) {
+                n = size - at < POUR_STEP ? size - at : POUR_STEP;
+                r = content_digest_data(members->digest, offset + at, data + at, n);
+                if (r >= 0)
+                        r = sink_write(sink, data + at, n, offset + at);
+        }
+        return r;
+}
+
 /* pour the part's member into the sink; *ret_end is the end of the last data */
 static int pour(struct members *members, const struct view_part *part, uint64_t size,
                 struct sink *sink, uint64_t *ret_end, struct vss_error *reterr) {
@@ -235,12 +251,11 @@ static int pour(struct members *members, const struct view_part *part, uint64_t 
         while ((r = archive_reader_data(reader, &data, &n, &offset, reterr)) > 0) {
                 if (n == 0)
                         continue;
-                if (offset > size || n > size - offset ||
-                    content_digest_data(members->digest, offset, data, n) < 0)
+                if (offset > size || n > size - offset)
                         return vss_fail(reterr, -EBADMSG,
                                         "'%s' is lost: the archive holds more than was stored",
                                         part->record->path);
-                r = sink_write(sink, data, n, offset);
+                r = pour_piece(members, sink, data, n, offset);
                 if (r < 0)
                         return vss_fail(reterr, r, "cannot write '%s': %s", part->record->path,
                                         strerror(-r));

@@ -14,17 +14,16 @@
 #include <zstd.h>
 
 #include "backup/frames.h"
+#include "backup/unpack.h"
 #include "base/array.h"
 #include "base/cleanup.h"
 #include "base/file.h"
 
+/* who has read so many frames one after the other will want the next one as well */
+#define IN_A_ROW 3
+
 /* no writer of ours makes larger frames; a header that claims more is damage */
 #define FRAME_SIZE_MAX FRAME_SIZE_DATA
-
-struct frame_place {
-        uint64_t plain, packed; /* where it starts */
-        uint32_t plain_size, packed_size;
-};
 
 struct frame_reader {
         int fd;
@@ -33,9 +32,10 @@ struct frame_reader {
         struct frame_place *frames;
         size_t count, capacity;
         bool rebuilt;
-        ZSTD_DCtx *context;
-        char *plain, *packed;
+        struct unpacker *unpacker;
+        const char *plain; /* lent by the unpacker */
         size_t loaded; /* index + 1 of the frame in @plain */
+        unsigned in_a_row; /* frames read one after the other so far */
 };
 
 static uint32_t get_u32(const char *p) {
@@ -47,10 +47,8 @@ static uint32_t get_u32(const char *p) {
 struct frame_reader *frame_reader_free(struct frame_reader *reader) {
         if (!reader)
                 return NULL;
+        unpacker_free(reader->unpacker);
         closep(&reader->fd);
-        ZSTD_freeDCtx(reader->context);
-        free(reader->plain);
-        free(reader->packed);
         free(reader->frames);
         free(reader->name);
         free(reader);
@@ -120,8 +118,11 @@ static int load_table(struct frame_reader *reader) {
 /* walk from frame to frame by their headers, until the end or the first that makes no sense */
 static int rebuild_table(struct frame_reader *reader) {
         size_t room = ZSTD_compressBound(FRAME_SIZE_MAX);
+        _cleanup_free_ char *buffer = malloc(room);
         uint64_t at = 0;
 
+        if (!buffer)
+                return -ENOMEM;
         reader->count = 0;
         reader->rebuilt = true;
         while (at < reader->file_size) {
@@ -129,12 +130,12 @@ static int rebuild_table(struct frame_reader *reader) {
                 size_t n = left < room ? (size_t)left : room;
                 unsigned long long plain;
                 size_t packed;
-                int r = pread_all(reader->fd, reader->packed, n, (off_t)at);
+                int r = pread_all(reader->fd, buffer, n, (off_t)at);
 
                 if (r < 0)
                         return r;
-                packed = ZSTD_findFrameCompressedSize(reader->packed, n);
-                plain = ZSTD_getFrameContentSize(reader->packed, n);
+                packed = ZSTD_findFrameCompressedSize(buffer, n);
+                plain = ZSTD_getFrameContentSize(buffer, n);
                 if (ZSTD_isError(packed) || plain == 0 || plain > FRAME_SIZE_MAX)
                         return 0;
                 r = add_frame(reader, (uint32_t)packed, (uint32_t)plain);
@@ -150,9 +151,7 @@ static int open_stream(struct frame_reader *reader, const char *name) {
         int r;
 
         reader->name = strdup(name);
-        reader->context = ZSTD_createDCtx();
-        reader->packed = malloc(ZSTD_compressBound(FRAME_SIZE_MAX));
-        if (!reader->name || !reader->context || !reader->packed)
+        if (!reader->name)
                 return -ENOMEM;
         if (fstat(reader->fd, &st) < 0)
                 return -errno;
@@ -163,8 +162,8 @@ static int open_stream(struct frame_reader *reader, const char *name) {
         return r;
 }
 
-/* buffers as large as the largest frame: a manifest's reader is small, and there may be many */
-static int fit_buffers(struct frame_reader *reader) {
+/* room for the largest frame: a manifest's reader is small, and there may be many */
+static int fit_unpacker(struct frame_reader *reader) {
         size_t plain = 1, packed = 1;
 
         for (size_t i = 0; i < reader->count; i++) {
@@ -173,10 +172,7 @@ static int fit_buffers(struct frame_reader *reader) {
                 if (reader->frames[i].packed_size > packed)
                         packed = reader->frames[i].packed_size;
         }
-        free(reader->packed);
-        reader->packed = malloc(packed);
-        reader->plain = malloc(plain);
-        return reader->packed && reader->plain ? 0 : -ENOMEM;
+        return unpacker_new(reader->fd, reader->name, plain, packed, &reader->unpacker);
 }
 
 int frame_reader_new(int take_fd, const char *name, struct frame_reader **ret,
@@ -191,7 +187,7 @@ int frame_reader_new(int take_fd, const char *name, struct frame_reader **ret,
         reader->fd = take_fd;
         r = open_stream(reader, name);
         if (r >= 0)
-                r = fit_buffers(reader);
+                r = fit_unpacker(reader);
         if (r < 0) {
                 frame_reader_free(reader);
                 return vss_fail(reterr, r, "cannot read '%s': %s", name, strerror(-r));
@@ -201,25 +197,18 @@ int frame_reader_new(int take_fd, const char *name, struct frame_reader **ret,
 }
 
 static int load_frame(struct frame_reader *reader, size_t index, struct vss_error *reterr) {
-        const struct frame_place *frame = &reader->frames[index];
-        size_t n;
+        const struct frame_place *frame = &reader->frames[index], *next = NULL;
         int r;
 
+        reader->in_a_row = index == reader->loaded ? reader->in_a_row + 1 : 0;
+        if (reader->in_a_row >= IN_A_ROW && index + 1 < reader->count &&
+            frame->plain_size == FRAME_SIZE_DATA)
+                next = frame + 1;
         reader->loaded = 0;
-        r = pread_all(reader->fd, reader->packed, frame->packed_size, (off_t)frame->packed);
-        if (r < 0)
-                return vss_fail(reterr, r == -ENODATA ? -EBADMSG : r,
-                                "'%s' cannot be read at byte %" PRIu64 ": %s", reader->name,
-                                frame->packed, strerror(-r));
-        n = ZSTD_decompressDCtx(reader->context, reader->plain, frame->plain_size, reader->packed,
-                                frame->packed_size);
-        if (ZSTD_isError(n) || n != frame->plain_size)
-                return vss_fail(reterr, -EBADMSG,
-                                "'%s' is damaged between byte %" PRIu64 " and %" PRIu64 ": %s",
-                                reader->name, frame->packed, frame->packed + frame->packed_size,
-                                ZSTD_isError(n) ? ZSTD_getErrorName(n) : "wrong length");
-        reader->loaded = index + 1;
-        return 0;
+        r = unpacker_get(reader->unpacker, frame, next, &reader->plain, reterr);
+        if (r >= 0)
+                reader->loaded = index + 1;
+        return r;
 }
 
 static size_t find_frame(const struct frame_reader *reader, uint64_t offset) {

@@ -24,6 +24,7 @@
 
 #define RING_MAX 10
 #define THREADS_MAX 4
+#define WRITE_STEP ((size_t)128 << 10)
 #define WRITEBACK_STEP (UINT64_C(8) << 20)
 
 enum block_state { BLOCK_FREE, BLOCK_FILLED, BLOCK_PACKING, BLOCK_PACKED };
@@ -100,14 +101,19 @@ static void write_back(struct frame_writer *writer) {
         writer->written_back = writer->stored;
 }
 
-static int store_bytes(struct frame_writer *writer, const void *data, size_t size) {
-        int r = pwrite_all(writer->fd, data, size, (off_t)writer->stored);
+/* in steps: the kernel takes longer over large pieces, and what was just digested is near */
+static int store_bytes(struct frame_writer *writer, const char *data, size_t size) {
+        for (size_t n; size > 0; data += n, size -= n) {
+                int r;
 
-        if (r < 0)
-                return r;
-        if (EVP_DigestUpdate(writer->digest, data, size) != 1)
-                return -EIO;
-        writer->stored += size;
+                n = size < WRITE_STEP ? size : WRITE_STEP;
+                r = pwrite_all(writer->fd, data, n, (off_t)writer->stored);
+                if (r < 0)
+                        return r;
+                if (EVP_DigestUpdate(writer->digest, data, n) != 1)
+                        return -EIO;
+                writer->stored += n;
+        }
         write_back(writer);
         return 0;
 }
