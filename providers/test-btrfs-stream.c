@@ -296,6 +296,12 @@ static void test_links(void) {
         make(&made, STREAM_UNLINK, "d/old");
         make(&made, STREAM_RMDIR, "d");
         CHECK_STR(outcome(&made), "gone d\nrenamed d/old new\n");
+        begin(&made);
+        hard_link(&made, "new", "d/old");
+        make(&made, STREAM_UNLINK, "d/old");
+        make(&made, STREAM_UNLINK, "new");
+        make(&made, STREAM_RMDIR, "d");
+        CHECK_STR(outcome(&made), "gone d\n");
 }
 
 static void test_extents(void) {
