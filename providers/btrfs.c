@@ -7,7 +7,10 @@
  * read-only in PostFinalCommit (S-55), without auto-recovery at once. Where copies lie and how they
  * are found again is copies.c; where on the file system, btrfs-place.c.
  *
- * Settings: min_free (bytes that must be free), state_dir.
+ * What changed between two of them is btrfs-delta.c, what is kept for that btrfs-reference.c.
+ *
+ * Settings: min_free (bytes that must be free), state_dir, references (how many reference snapshots
+ * each volume may have).
  */
 #define _GNU_SOURCE
 #include <btrfsutil.h>
@@ -15,6 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "btrfs-delta.h"
+#include "btrfs-reference.h"
 #include "btrfs.h"
 #include "kit.h"
 
@@ -51,25 +56,57 @@ static const struct copies_kind kind = {
         .release = release,
 };
 
-static struct copies *copies_of(struct vss_provider *p) {
-        struct copies *copies = vss_provider_data(p);
+enum { REFERENCES_DEFAULT = 4, REFERENCES_MAX = 1000 };
 
-        if (copies)
-                return copies;
-        copies = calloc(1, sizeof(*copies));
-        if (copies && copies_init(copies, &kind) < 0) {
-                free(copies);
-                copies = NULL;
+/* the plug-in's state */
+struct btrfs {
+        struct copies copies;
+        unsigned references; /* per volume, at most */
+        struct delta *deltas; /* comparisons that run */
+};
+
+static struct btrfs *btrfs_of(struct vss_provider *p) {
+        struct btrfs *b = vss_provider_data(p);
+
+        if (b)
+                return b;
+        b = calloc(1, sizeof(*b));
+        if (b && copies_init(&b->copies, &kind) < 0) {
+                free(b);
+                b = NULL;
         }
-        vss_provider_set_data(p, copies);
-        return copies;
+        if (b)
+                b->references = REFERENCES_DEFAULT;
+        vss_provider_set_data(p, b);
+        return b;
+}
+
+static struct copies *copies_of(struct vss_provider *p) {
+        struct btrfs *b = btrfs_of(p);
+
+        return b ? &b->copies : NULL;
+}
+
+static int set_references(struct btrfs *b, const char *value, struct vss_error *reterr) {
+        char *end;
+        unsigned long n = strtoul(value, &end, 10);
+
+        if (*value < '0' || *value > '9' || *end || n > REFERENCES_MAX)
+                return vss_fail(reterr, E_INVALIDARG, "references = '%s': a number up to %d is due",
+                                value, REFERENCES_MAX);
+        b->references = (unsigned)n;
+        return 0;
 }
 
 static int btrfs_configure(struct vss_provider *p, const char *key, const char *value,
                            struct vss_error *reterr) {
-        struct copies *copies = copies_of(p);
-        int r = copies ? copies_setting(copies, key, value, reterr) : fail_memory(reterr);
+        struct btrfs *b = btrfs_of(p);
+        int r = b ? 0 : fail_memory(reterr);
 
+        if (r == 0 && strcmp(key, "references") == 0)
+                return set_references(b, value, reterr);
+        if (r == 0)
+                r = copies_setting(&b->copies, key, value, reterr);
         if (r != 0)
                 return r < 0 ? r : 0;
         return vss_fail(reterr, E_INVALIDARG, "provider 'btrfs' has no setting '%s'", key);
@@ -80,12 +117,13 @@ static int btrfs_load(struct vss_provider *p, struct vss_error *reterr) {
 }
 
 static void btrfs_unload(struct vss_provider *p) {
-        struct copies *copies = vss_provider_data(p);
+        struct btrfs *b = vss_provider_data(p);
 
-        if (!copies)
+        if (!b)
                 return;
-        copies_done(copies);
-        free(copies);
+        delta_stop(&b->deltas, NULL);
+        copies_done(&b->copies);
+        free(b);
         vss_provider_set_data(p, NULL);
 }
 
@@ -303,7 +341,11 @@ static int btrfs_query(struct vss_provider *p, vss_snapshot_sink_t sink, void *u
 static int btrfs_delete_snapshots(struct vss_provider *p, const struct vss_id *id, uint32_t type,
                                   bool force, uint32_t *ret_deleted, struct vss_id *ret_nondeleted,
                                   struct vss_error *reterr) {
-        int r = copies_delete(copies_of(p), id, type, force, ret_deleted, ret_nondeleted, reterr);
+        int r;
+
+        /* of a set, all are ended: a comparison has a life of seconds */
+        delta_stop(&btrfs_of(p)->deltas, type == VSS_OBJECT_SNAPSHOT ? id : NULL);
+        r = copies_delete(copies_of(p), id, type, force, ret_deleted, ret_nondeleted, reterr);
 
         copies_sweep(copies_of(p));
         return r;
@@ -313,6 +355,28 @@ static int btrfs_set_snapshot_property(struct vss_provider *p, const struct vss_
                                        uint32_t property, const char *value,
                                        struct vss_error *reterr) {
         return copies_set_property(copies_of(p), id, property, value, reterr);
+}
+
+static int btrfs_keep_reference(struct vss_provider *p, const struct vss_id *snapshot,
+                                struct vss_id *ret, struct vss_error *reterr) {
+        struct btrfs *b = btrfs_of(p);
+
+        return reference_keep(&b->copies, snapshot, b->references, ret, reterr);
+}
+
+static int btrfs_release_reference(struct vss_provider *p, const struct vss_id *reference,
+                                   struct vss_error *reterr) {
+        return reference_release(copies_of(p), reference, reterr);
+}
+
+static int btrfs_query_changes(struct vss_provider *p, const struct vss_id *snapshot,
+                               const struct vss_id *reference, int stream,
+                               struct vss_error *reterr) {
+        struct btrfs *b = btrfs_of(p);
+        int reference_fd, copy_fd;
+        int r = reference_open(&b->copies, reference, snapshot, &reference_fd, &copy_fd, reterr);
+
+        return r < 0 ? r : delta_start(&b->deltas, snapshot, reference_fd, copy_fd, stream, reterr);
 }
 
 static struct vss_provider_ops btrfs_ops = {
@@ -341,6 +405,9 @@ static struct vss_provider_ops btrfs_ops = {
         .query = btrfs_query,
         .delete_snapshots = btrfs_delete_snapshots,
         .set_snapshot_property = btrfs_set_snapshot_property,
+        .keep_reference = btrfs_keep_reference,
+        .release_reference = btrfs_release_reference,
+        .query_changes = btrfs_query_changes,
 };
 
 VSS_PROVIDER(btrfs_ops);

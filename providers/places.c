@@ -21,6 +21,8 @@ struct search {
                 ino_t inode;
         } * seen;
         size_t count, capacity;
+        int (*each)(void *userdata, const char *path, int fd); /* instead of filling the list */
+        void *userdata;
 };
 
 static void copy_done(struct copy *copy) {
@@ -53,7 +55,7 @@ void place_live_in(int folder) {
         (void)fcntl(folder, F_OFD_SETLK, &mark); /* where that fails, one set at a time must do */
 }
 
-static bool is_lived_in(int folder) {
+bool place_is_lived_in(int folder) {
         struct flock mark = { .l_type = F_WRLCK };
 
         return fcntl(folder, F_OFD_GETLK, &mark) == 0 && mark.l_type != F_UNLCK;
@@ -70,7 +72,7 @@ static int read_folder(int place, const char *name, struct copy *copy) {
 
         if (!identity || place_check(fd) < 0)
                 return -ENOENT;
-        copy->living = is_lived_in(fd); /* first: who is done by then has written so */
+        copy->living = place_is_lived_in(fd); /* first: who is done by then has written so */
         r = record_read(fd, &copy->record);
         if (r == -ENOENT) /* begun, and killed before the record stood */
                 return 0;
@@ -139,6 +141,8 @@ static int search_place(struct search *s, int root, const char *root_path) {
                 return r;
         if (asprintf(&path, "%s/" PLACE_NAME, strcmp(root_path, "/") == 0 ? "" : root_path) < 0)
                 return -ENOMEM;
+        if (s->each)
+                return s->each(s->userdata, path, fd);
         dir = fdopendir(fd);
         if (!dir)
                 return -ENOMEM;
@@ -216,16 +220,29 @@ static void demote(struct copy_list *list) {
         }
 }
 
+static int search_all(struct search *s) {
+        int r = search_mounts(s);
+
+        if (r >= 0 && s->copies->area)
+                r = search_path(s, s->copies->area);
+        if (r >= 0)
+                r = search_remembered(s);
+        free(s->seen);
+        return r < 0 ? r : 0;
+}
+
+int places_each(const struct copies *copies, int (*each)(void *userdata, const char *path, int fd),
+                void *userdata) {
+        struct search s = { .copies = copies, .each = each, .userdata = userdata };
+
+        return search_all(&s);
+}
+
 int places_collect(const struct copies *copies, struct copy_list *ret) {
         struct copy_list list = { 0 };
         struct search s = { .copies = copies, .list = &list };
-        int r = search_mounts(&s);
+        int r = search_all(&s);
 
-        if (r >= 0 && copies->area)
-                r = search_path(&s, copies->area);
-        if (r >= 0)
-                r = search_remembered(&s);
-        free(s.seen);
         if (r < 0) {
                 copy_list_done(&list);
                 return r;

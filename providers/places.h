@@ -39,6 +39,13 @@ int places_remove(const struct copies_kind *kind, const char *place, const char 
  * ends; nobody else sweeps it then. A lock of its own kind: it keeps no removal waiting */
 void place_live_in(int folder);
 
+bool place_is_lived_in(int folder);
+
+/* places_each() - every folder `.vss` that only we can enter: its path and a descriptor, lent.
+ * 0 or what @each returned, negative errno */
+int places_each(const struct copies *copies, int (*each)(void *userdata, const char *path, int fd),
+                void *userdata);
+
 /* place_check() - is it a folder that only we can enter? 0, -ENOTDIR, -EPERM */
 int place_check(int fd);
 

@@ -128,6 +128,20 @@ struct vss_provider_ops {
         int (*query_revert_status)(struct vss_provider *, const struct vss_volume *,
                                    uint32_t *ret_percent, struct vss_error *);
         int (*set_context)(struct vss_provider *, uint32_t context, struct vss_error *);
+
+        /* What changed; all three or none. keep_reference remembers the state of a finished copy
+         * beyond its life, bounded as the provider's settings say: the oldest may be forgotten at
+         * any time. release_reference forgets it; an unknown one is success. query_changes
+         * returns at once and writes, in a thread of its own, what differs between a reference
+         * and a copy into the pipe @stream, which is lent for the call; docs/protocol.md has the
+         * lines. It refuses unless it is certain: VSS_E_OBJECT_NOT_FOUND when the reference is
+         * gone, VSS_E_BAD_STATE when it cannot be compared with this copy. */
+        int (*keep_reference)(struct vss_provider *, const struct vss_id *snapshot,
+                              struct vss_id *ret_reference, struct vss_error *);
+        int (*release_reference)(struct vss_provider *, const struct vss_id *reference,
+                                 struct vss_error *);
+        int (*query_changes)(struct vss_provider *, const struct vss_id *snapshot,
+                             const struct vss_id *reference, int stream, struct vss_error *);
 };
 
 #define VSS_PROVIDER_API 1u

@@ -315,6 +315,84 @@ int vss_backup_components_delete_snapshots(struct vss_backup_components *bc,
 int vss_backup_components_get_set_timing(struct vss_backup_components *bc, uint64_t *ret_freeze_us,
                                          uint64_t *ret_hold_us, struct vss_error *reterr);
 
+/* ---- what changed ---- */
+
+/** enum vss_change_kind - how a name differs from the reference */
+enum vss_change_kind {
+        VSS_CHANGE_CHANGED = 1, /* the same thing at the same place; itself, not what is below it */
+        VSS_CHANGE_NEW = 2, /* nothing or another thing was there; each below it is told, too */
+        VSS_CHANGE_GONE = 3, /* what was there, and all below it unless it was moved away */
+        VSS_CHANGE_RENAMED = 4 /* was at @from, may be changed too; all below came along untold */
+};
+
+/**
+ * struct vss_change - one name; strings and extents are lent for the call
+ * @kind:     enum vss_change_kind
+ * @content:  CHANGED: the content may differ, too
+ * @path:     below the volume's root, "" the root itself
+ * @from:     RENAMED: the path in the reference
+ * @extents:  CHANGED: what of the content may differ, with the new file's size beyond the smaller
+ * of both; none and @content set: all of it may
+ */
+struct vss_change {
+        uint32_t kind;
+        uint32_t content;
+        const char *path, *from;
+        const struct vss_extent { uint64_t offset, length; } * extents;
+        size_t extent_count;
+        uint32_t reserved[8];
+};
+
+/** vss_change_sink_t - takes one change; a negative value ends the query and is returned */
+typedef int (*vss_change_sink_t)(void *userdata, const struct vss_change *change);
+
+/**
+ * vss_backup_components_keep_reference() - have the state of a copy remembered
+ * @snapshot_id:   a finished copy of this object's set
+ * @ret_reference: what vss_backup_components_query_changes() needs
+ *
+ * The provider keeps it beyond the copy's life, as long as its settings let it; the oldest of a
+ * volume goes first. Release it when nothing builds on it any more.
+ *
+ * Return: 0, E_NOTIMPL (the provider knows no changes), VSS_E_INSUFFICIENT_STORAGE,
+ * VSS_E_OBJECT_NOT_FOUND, VSS_E_BAD_STATE
+ */
+int vss_backup_components_keep_reference(struct vss_backup_components *bc,
+                                         const struct vss_id *snapshot_id,
+                                         struct vss_id *ret_reference, struct vss_error *reterr);
+
+/** vss_backup_components_release_reference() - it is not needed any more; an unknown one is success
+ * @provider_id: of the provider that keeps it, as in struct vss_snapshot_prop
+ *
+ * Return: 0, E_NOTIMPL, VSS_E_PROVIDER_NOT_REGISTERED
+ */
+int vss_backup_components_release_reference(struct vss_backup_components *bc,
+                                            const struct vss_id *provider_id,
+                                            const struct vss_id *reference,
+                                            struct vss_error *reterr);
+
+/**
+ * vss_backup_components_query_changes() - what differs between a reference and a later copy
+ * @snapshot_id: a finished copy of this object's set, of the volume that the reference is of
+ * @reference:   from vss_backup_components_keep_reference(), perhaps of an earlier run
+ * @sink:        called for each change, in no order; a name may be told more than once
+ *
+ * A name that is not told, and not below one that is new, gone or renamed, is the same in both,
+ * with everything that belongs to it. All names of a file with several are told when one of them
+ * is. This holds only when 0 is returned; after any failure nothing is known, compare everything.
+ * Blocks until all is told.
+ *
+ * Return: 0, what @sink returned, or
+ *   VSS_E_OBJECT_NOT_FOUND  the reference is gone
+ *   VSS_E_BAD_STATE         it was written to, or is not of this volume's past
+ *   E_NOTIMPL               the provider knows no changes
+ *   VSS_E_UNEXPECTED_PROVIDER_ERROR  they could not be told to the end; words say why
+ */
+int vss_backup_components_query_changes(struct vss_backup_components *bc,
+                                        const struct vss_id *snapshot_id,
+                                        const struct vss_id *reference, vss_change_sink_t sink,
+                                        void *userdata, struct vss_error *reterr);
+
 /** struct vss_object_prop - one record of a query; strings are lent until the cursor is freed */
 struct vss_object_prop {
         uint32_t type; /* enum vss_object_type */

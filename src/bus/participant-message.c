@@ -41,6 +41,9 @@ static const char *const members[VERB_COUNT] = {
         [VERB_QUERY] = "Query",
         [VERB_DELETE_SNAPSHOTS] = "DeleteSnapshots",
         [VERB_SET_SNAPSHOT_PROPERTY] = "SetSnapshotProperty",
+        [VERB_KEEP_REFERENCE] = "KeepReference",
+        [VERB_RELEASE_REFERENCE] = "ReleaseReference",
+        [VERB_QUERY_CHANGES] = "QueryChanges",
 };
 
 static int new_call(struct participant *to, const char *interface, enum verb verb,
@@ -223,6 +226,8 @@ int provider_compose(struct participant *to, const struct call *call, sd_bus_mes
                 .force = call->force,
                 .property = call->property,
                 .value = (char *)(uintptr_t)call->value,
+                .reference_id = call->reference_id,
+                .stream = { call->verb == VERB_QUERY_CHANGES, call->document },
         };
         int r = new_call(to, VSS_PROVIDER_INTERFACE, call->verb, &m);
 
@@ -286,6 +291,7 @@ int provider_deliver(struct server *server, enum verb verb, uint64_t ticket,
         answer.n_snapshots = w.snapshots.count;
         answer.deleted = w.deleted;
         answer.not_deleted = w.nondeleted;
+        answer.reference_id = w.reference_id;
         if (w.failure < 0)
                 answer.result = w.failure;
         coordinator_answer(server->coordinator, ticket, &answer);

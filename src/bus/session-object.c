@@ -190,6 +190,9 @@ static const sd_bus_vtable session_vtable[] = {
         METHOD("GetSnapshotProperties", "s", "a{sv}", method_get_snapshot_properties),
         METHOD("Query", "u", "aa{sv}", method_query),
         METHOD("DeleteSnapshots", "sub", "usss", method_delete_snapshots),
+        METHOD("KeepReference", "s", "s", method_keep_reference),
+        METHOD("ReleaseReference", "ss", "", method_release_reference),
+        METHOD("QueryChanges", "ssh", "", method_query_changes),
         METHOD("GetSetTiming", "", "tt", method_get_set_timing),
         METHOD("Release", "", "", method_release),
         SD_BUS_VTABLE_END

@@ -65,6 +65,9 @@ int method_post_restore(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
 int method_give_documents(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
 int method_pre_restore(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
 int method_prepare_for_backup(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
+int method_keep_reference(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
+int method_query_changes(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
+int method_release_reference(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
 int method_query(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
 int method_start_snapshot_set(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
 

@@ -246,3 +246,49 @@ int method_delete_snapshots(sd_bus_message *m, void *userdata, sd_bus_error *ret
         }
         return late_reply_begun(late, r, &error, reterr);
 }
+
+/* ---- change knowledge ---- */
+
+int method_keep_reference(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
+        _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
+        struct late_reply *late = late_reply_new(m, fill_id);
+        struct session_object *o = userdata;
+        struct vss_id id;
+        int r = late ? wire_read_id(m, &id) : -ENOMEM;
+
+        if (r >= 0)
+                r = session_keep_reference(o->session, &id, late_reply_send, late, &error);
+        return late_reply_begun(late, r, &error, reterr);
+}
+
+int method_release_reference(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
+        _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
+        struct late_reply *late = late_reply_new(m, NULL);
+        struct session_object *o = userdata;
+        struct vss_id provider, reference;
+        int r = late ? wire_read_id(m, &provider) : -ENOMEM;
+
+        if (r >= 0)
+                r = wire_read_id(m, &reference);
+        if (r >= 0)
+                r = session_release_reference(o->session, &provider, &reference, late_reply_send,
+                                              late, &error);
+        return late_reply_begun(late, r, &error, reterr);
+}
+
+int method_query_changes(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
+        _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
+        struct late_reply *late = late_reply_new(m, NULL);
+        struct session_object *o = userdata;
+        struct vss_id snapshot, reference;
+        int stream, r = late ? wire_read_id(m, &snapshot) : -ENOMEM;
+
+        if (r >= 0)
+                r = wire_read_id(m, &reference);
+        if (r >= 0)
+                r = sd_bus_message_read_basic(m, 'h', &stream);
+        if (r >= 0)
+                r = session_query_changes(o->session, &snapshot, &reference, stream,
+                                          late_reply_send, late, &error);
+        return late_reply_begun(late, r, &error, reterr);
+}

@@ -195,6 +195,8 @@ static const struct wire_field request_fields[] = {
         F(force, "force", WIRE_BOOL),
         F(property, "property", WIRE_U32),
         F(value, "value", WIRE_STRING),
+        F(reference_id, "reference-id", WIRE_ID),
+        F(stream, "stream", WIRE_STREAM),
         { 0 },
 };
 const struct wire_table wire_request = { sizeof(struct wire_request), request_fields };
@@ -212,6 +214,7 @@ static const struct wire_field answer_fields[] = {
         F(failure, "failure", WIRE_I32),
         F(message, "message", WIRE_STRING),
         NESTED(struct wire_answer, snapshots, "snapshots", WIRE_RECORDS, wire_snapshot),
+        F(reference_id, "reference-id", WIRE_ID),
         { 0 },
 };
 const struct wire_table wire_answer = { sizeof(struct wire_answer), answer_fields };

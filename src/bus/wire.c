@@ -7,7 +7,9 @@
 #include "bus/wire.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/array.h"
 
@@ -56,11 +58,11 @@ static int append_pairs(sd_bus_message *m, char *const *pairs) {
 }
 
 static const char *const signatures[] = {
-        [WIRE_U32] = "u",        [WIRE_I32] = "i",          [WIRE_U64] = "t",
-        [WIRE_I64] = "x",        [WIRE_BOOL] = "b",         [WIRE_BOOL32] = "b",
-        [WIRE_STRING] = "s",     [WIRE_PATH] = "ay",        [WIRE_PATHS] = "aay",
-        [WIRE_BYTES] = "ay",     [WIRE_ID] = "s",           [WIRE_PAIRS] = "a(ss)",
-        [WIRE_RECORD] = "a{sv}", [WIRE_RECORDS] = "aa{sv}",
+        [WIRE_U32] = "u",    [WIRE_I32] = "i",        [WIRE_U64] = "t",
+        [WIRE_I64] = "x",    [WIRE_BOOL] = "b",       [WIRE_BOOL32] = "b",
+        [WIRE_STRING] = "s", [WIRE_PATH] = "ay",      [WIRE_PATHS] = "aay",
+        [WIRE_BYTES] = "ay", [WIRE_ID] = "s",         [WIRE_PAIRS] = "a(ss)",
+        [WIRE_STREAM] = "h", [WIRE_RECORD] = "a{sv}", [WIRE_RECORDS] = "aa{sv}",
 };
 
 static bool is_set(const struct wire_field *field, const void *value) {
@@ -72,6 +74,8 @@ static bool is_set(const struct wire_field *field, const void *value) {
                 return *(void *const *)value != NULL;
         case WIRE_BYTES:
                 return ((const struct wire_bytes *)value)->size > 0;
+        case WIRE_STREAM:
+                return ((const struct wire_stream *)value)->given;
         case WIRE_U32:
         case WIRE_I32:
         case WIRE_U64:
@@ -121,6 +125,9 @@ static int append_value(sd_bus_message *m, const struct wire_field *field, const
                 return wire_append_id(m, value);
         case WIRE_PAIRS:
                 return append_pairs(m, *(char *const *const *)value);
+        case WIRE_STREAM:
+                return sd_bus_message_append_basic(m, 'h',
+                                                   &((const struct wire_stream *)value)->fd);
         case WIRE_RECORD:
                 return wire_append(m, field->record, value);
         case WIRE_RECORDS:
@@ -290,6 +297,10 @@ static void clear_value(const struct wire_field *field, void *value) {
                 free(bytes->data);
                 *bytes = (struct wire_bytes){ 0 };
                 break;
+        case WIRE_STREAM:
+                if (((struct wire_stream *)value)->given)
+                        close(((struct wire_stream *)value)->fd);
+                break;
         case WIRE_RECORD:
                 wire_clear(field->record, value);
                 break;
@@ -357,6 +368,19 @@ static int read_bool(sd_bus_message *m, const struct wire_field *field, void *va
         return 0;
 }
 
+/* a copy: the message keeps its own */
+static int read_stream(sd_bus_message *m, struct wire_stream *ret) {
+        int fd, r = sd_bus_message_read_basic(m, 'h', &fd);
+
+        if (r < 0)
+                return r;
+        ret->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        if (ret->fd < 0)
+                return -errno;
+        ret->given = true;
+        return 0;
+}
+
 static int read_value(sd_bus_message *m, const struct wire_field *field, void *value) {
         clear_value(field, value); /* a key sent twice must not leak the first */
         switch (field->type) {
@@ -380,6 +404,8 @@ static int read_value(sd_bus_message *m, const struct wire_field *field, void *v
                 return wire_read_id(m, value);
         case WIRE_PAIRS:
                 return read_pairs(m, value);
+        case WIRE_STREAM:
+                return read_stream(m, value);
         case WIRE_RECORD:
                 return wire_read(m, field->record, value);
         case WIRE_RECORDS:

@@ -29,6 +29,7 @@ enum wire_type {
         WIRE_BYTES, /* ay struct wire_bytes, not sent when empty */
         WIRE_ID, /* s  struct vss_id, "" for null */
         WIRE_PAIRS, /* a(ss) char **: first, second, first, second, NULL */
+        WIRE_STREAM, /* h  struct wire_stream, not sent unless given */
         WIRE_RECORD, /* a{sv} a struct inside the struct, described by .record */
         WIRE_RECORDS /* aa{sv} struct wire_records, described by .record */
 };
@@ -49,6 +50,12 @@ struct wire_table {
 struct wire_bytes {
         void *data;
         size_t size;
+};
+
+/* A descriptor; of a record that was read it belongs to the record. */
+struct wire_stream {
+        bool given;
+        int fd;
 };
 
 struct wire_records {
@@ -167,6 +174,8 @@ struct wire_request {
         bool force;
         uint32_t property;
         char *value;
+        struct vss_id reference_id;
+        struct wire_stream stream; /* QueryChanges */
 };
 extern const struct wire_table wire_request;
 
@@ -181,6 +190,7 @@ struct wire_answer {
         int32_t failure; /* why @nondeleted could not be deleted */
         char *message;
         struct wire_records snapshots; /* Query: of wire_snapshot */
+        struct vss_id reference_id; /* KeepReference */
 };
 extern const struct wire_table wire_answer;
 

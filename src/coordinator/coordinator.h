@@ -87,7 +87,7 @@ struct reply {
         const char *words; /* of the failure, or why a volume is not supported; never NULL */
         bool supported;
         const char *provider; /* who would copy the volume; "" nobody */
-        struct vss_id id; /* AddToSnapshotSet: the copy's */
+        struct vss_id id; /* AddToSnapshotSet: the copy's; KeepReference: the reference's */
         const struct vss_snapshot_prop *snapshots;
         size_t n_snapshots;
         const struct vss_provider_prop *providers;

@@ -135,7 +135,7 @@ static void described(void *owner, void *target, enum ending ending, struct answ
         question_answered(q);
 }
 
-static struct party *own_provider(const struct session *s, const struct vss_id *snapshot_id) {
+struct party *session_provider_of(const struct session *s, const struct vss_id *snapshot_id) {
         for (size_t i = 0; s->set && s->set->published && i < s->set->view.n_copies; i++)
                 if (vss_id_equal(&s->set->copies[i].snapshot_id, snapshot_id))
                         return s->set->states[i].provider;
@@ -147,7 +147,7 @@ int session_get_snapshot_properties(struct session *s, const struct vss_id *snap
         struct call call = { .verb = VERB_GET_SNAPSHOT_PROPERTIES,
                              .document = -1,
                              .snapshot_id = *snapshot_id };
-        struct party *own = own_provider(s, snapshot_id);
+        struct party *own = session_provider_of(s, snapshot_id);
         struct question *q;
         int r = new_question(s, done, userdata, &q, reterr);
 

@@ -235,6 +235,9 @@ struct question {
         size_t n_found, found_capacity;
 };
 
+/* session_provider_of() - of a finished copy of the session's own set; NULL: it is none */
+struct party *session_provider_of(const struct session *session, const struct vss_id *snapshot_id);
+
 /* ---- a session ---- */
 
 enum filter { ENABLED_CLASSES, DISABLED_CLASSES, DISABLED_INSTANCES, FILTER_COUNT };

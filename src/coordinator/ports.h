@@ -61,6 +61,9 @@ enum verb {
         VERB_QUERY,
         VERB_DELETE_SNAPSHOTS,
         VERB_SET_SNAPSHOT_PROPERTY,
+        VERB_KEEP_REFERENCE,
+        VERB_RELEASE_REFERENCE,
+        VERB_QUERY_CHANGES,
 
         VERB_HOLD_PREPARE, /* open and check what set->copies with VSS_HOLD_FREEZE will need */
         VERB_HOLD_SYNC, /* one round of syncfs on every volume of the set, nothing held (S-26) */
@@ -97,7 +100,8 @@ struct call {
         uint64_t deadline_us; /* absolute, of ports' clock; the coordinator itself watches it */
         struct vss_id session_id; /* writers */
         const struct set_view *set; /* writers (NULL before StartSnapshotSet), providers, hold */
-        int document; /* writers: their part of the components document, or -1; lent */
+        int document; /* writers: their part of the components document, or -1; lent.
+                       * QUERY_CHANGES: the pipe to write to; nobody here reads what goes through */
 
         /* info for writers */
         uint32_t backup_type;
@@ -117,7 +121,9 @@ struct call {
         const struct vss_volume *volume; /* both */
         const char *const *paths; /* BEGIN_PREPARE_SNAPSHOT; never NULL */
         struct vss_id set_id; /* BEGIN_PREPARE … ABORT; also when set is NULL (an earlier life) */
-        struct vss_id snapshot_id; /* BEGIN_PREPARE, GET_PROPERTIES, DELETE, SET_PROPERTY */
+        struct vss_id snapshot_id; /* BEGIN_PREPARE, GET_PROPERTIES, DELETE, SET_PROPERTY,
+                                    * KEEP_REFERENCE, QUERY_CHANGES */
+        struct vss_id reference_id; /* RELEASE_REFERENCE, QUERY_CHANGES */
         uint32_t count; /* POST_COMMIT_SNAPSHOTS */
         uint32_t type; /* DELETE: enum vss_object_type */
         bool force; /* DELETE */
@@ -160,6 +166,7 @@ struct answer {
         uint32_t hold, instant, attributes;
         const struct vss_snapshot_prop *snapshots; /* GET_SNAPSHOT_PROPERTIES: one; QUERY: all */
         size_t n_snapshots;
+        struct vss_id reference_id; /* KEEP_REFERENCE */
         uint32_t deleted; /* DELETE_SNAPSHOTS */
         struct vss_id not_deleted;
 };

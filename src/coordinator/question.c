@@ -110,6 +110,8 @@ void question_ask(struct question *q, struct party *party, const struct call *ca
                   call_done_t done) {
         enum phase_id phase = call->verb == VERB_LOAD                     ? PHASE_LOAD
                               : call->verb == VERB_DELETE_SNAPSHOTS       ? PHASE_DELETE_RELEASED
+                              : call->verb == VERB_KEEP_REFERENCE         ? PHASE_DELETE_RELEASED
+                              : call->verb == VERB_RELEASE_REFERENCE      ? PHASE_DELETE_RELEASED
                               : call->verb == VERB_BEGIN_PREPARE_SNAPSHOT ? PHASE_BEGIN_PREPARE
                                                                           : PHASE_ASK_PROVIDER;
         struct answer none = ANSWER_INIT;

@@ -89,6 +89,20 @@ int session_query(struct session *session, uint32_t type, reply_t done, void *us
 int session_delete_snapshots(struct session *session, const struct vss_id *id, uint32_t type,
                              bool force, reply_t done, void *userdata, struct vss_error *reterr);
 
+/* ---- change knowledge: of copies of the session's own set ---- */
+
+/* session_keep_reference() - have the provider remember the copy's state; reply.id names it.
+ * E_NOTIMPL: this provider knows no changes */
+int session_keep_reference(struct session *session, const struct vss_id *snapshot_id, reply_t done,
+                           void *userdata, struct vss_error *reterr);
+int session_release_reference(struct session *session, const struct vss_id *provider_id,
+                              const struct vss_id *reference_id, reply_t done, void *userdata,
+                              struct vss_error *reterr);
+/* session_query_changes() - the provider writes into @stream, which is lent until this returns */
+int session_query_changes(struct session *session, const struct vss_id *snapshot_id,
+                          const struct vss_id *reference_id, int stream, reply_t done,
+                          void *userdata, struct vss_error *reterr);
+
 /* ---- operations: one at a time (B-130) ---- */
 
 /* Which writers may take part (B-31); arrays may be NULL when their count is 0 */

@@ -267,6 +267,37 @@ static int run_set_snapshot_property(struct vss_provider *provider, struct job *
                 job->request.value ? job->request.value : "", &job->error);
 }
 
+/* ---- change knowledge ---- */
+
+static int no_changes(struct vss_provider *provider, struct job *job) {
+        return vss_fail(&job->error, E_NOTIMPL, "provider '%s' does not know what changes",
+                        provider->ops.name);
+}
+
+static int run_keep_reference(struct vss_provider *provider, struct job *job) {
+        if (!provider->ops.keep_reference)
+                return no_changes(provider, job);
+        return provider->ops.keep_reference(provider, &job->request.snapshot_id,
+                                            &job->answer.reference_id, &job->error);
+}
+
+static int run_release_reference(struct vss_provider *provider, struct job *job) {
+        if (!provider->ops.release_reference)
+                return no_changes(provider, job);
+        return provider->ops.release_reference(provider, &job->request.reference_id, &job->error);
+}
+
+static int run_query_changes(struct vss_provider *provider, struct job *job) {
+        const struct wire_request *request = &job->request;
+
+        if (!provider->ops.query_changes)
+                return no_changes(provider, job);
+        if (!request->stream.given)
+                return vss_fail(&job->error, E_INVALIDARG, "QueryChanges without a stream");
+        return provider->ops.query_changes(provider, &request->snapshot_id, &request->reference_id,
+                                           request->stream.fd, &job->error);
+}
+
 static const struct provider_method methods[] = {
         { "Configure", REPLY_EMPTY, run_configure },
         { "Load", REPLY_IDENTITY, run_load },
@@ -284,6 +315,9 @@ static const struct provider_method methods[] = {
         { "Query", REPLY_ANSWER, run_query },
         { "DeleteSnapshots", REPLY_ANSWER, run_delete_snapshots },
         { "SetSnapshotProperty", REPLY_EMPTY, run_set_snapshot_property },
+        { "KeepReference", REPLY_ANSWER, run_keep_reference },
+        { "ReleaseReference", REPLY_EMPTY, run_release_reference },
+        { "QueryChanges", REPLY_EMPTY, run_query_changes },
 };
 
 const struct provider_method *provider_find_method(const char *member) {

@@ -79,6 +79,9 @@ static const sd_bus_vtable vtable[] = {
         METHOD("Query"),
         METHOD("DeleteSnapshots"),
         METHOD("SetSnapshotProperty"),
+        METHOD("KeepReference"),
+        METHOD("ReleaseReference"),
+        METHOD("QueryChanges"),
         SD_BUS_VTABLE_END,
 };
 

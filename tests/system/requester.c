@@ -6,7 +6,9 @@
  * usage: requester CONFIG-DIR [ADDRESS]
  *   context N | enable-class ID | disable-class ID | disable-instance ID | gather | writers | start
  * | add VOLUME [PROVIDER-ID] | prepare | snapshot | copies | status | complete | abort | delete |
- * timing | volumes | resolve PATH | below PATH | query | release
+ * timing | volumes | resolve PATH | below PATH | query | keep | forget ID | changes ID | release
+ *
+ * keep, forget and changes concern the first copy.
  *
  * Each step answers lines, then "ok", or "failed NAME: words".
  */
@@ -145,6 +147,54 @@ static int delete_set(struct vss_error *e) {
         return r;
 }
 
+/* ---- what changed ---- */
+
+static int keep(struct vss_error *e) {
+        char text[VSS_ID_TEXT_SIZE];
+        struct vss_id id;
+        int r = vss_backup_components_keep_reference(bc, &copies[0], &id, e);
+
+        if (r >= 0)
+                printf("%s\n", vss_id_format(&id, text));
+        return r;
+}
+
+static int forget(const char *text, struct vss_error *e) {
+        struct vss_snapshot_prop prop = { 0 };
+        struct vss_id id;
+        int r = vss_id_parse(text, &id);
+
+        if (r >= 0)
+                r = vss_backup_components_get_snapshot_properties(bc, &copies[0], &prop, e);
+        if (r >= 0)
+                r = vss_backup_components_release_reference(bc, &prop.provider_id, &id, e);
+        vss_free_snapshot_properties(&prop);
+        return r;
+}
+
+static int print_change(void *userdata, const struct vss_change *change) {
+        static const char *const kinds[] = { "", "changed", "new", "gone", "renamed" };
+
+        printf("%s%s /%s", kinds[change->kind],
+               change->kind == VSS_CHANGE_CHANGED && change->content ? "+" : "", change->path);
+        if (change->from)
+                printf(" from /%s", change->from);
+        for (size_t i = 0; i < change->extent_count; i++)
+                printf(" %lu:%lu", (unsigned long)change->extents[i].offset,
+                       (unsigned long)change->extents[i].length);
+        putchar('\n');
+        return 0;
+}
+
+static int changes(const char *text, struct vss_error *e) {
+        struct vss_id id;
+        int r = vss_id_parse(text, &id);
+
+        if (r >= 0)
+                r = vss_backup_components_query_changes(bc, &copies[0], &id, print_change, NULL, e);
+        return r;
+}
+
 static int filter(const char *verb, const char *text, struct vss_error *e) {
         struct vss_id id;
 
@@ -197,6 +247,12 @@ static int step(const char *verb, char *rest, struct vss_error *e) {
                 return timing(e);
         if (strcmp(verb, "query") == 0)
                 return query(e);
+        if (strcmp(verb, "keep") == 0)
+                return keep(e);
+        if (strcmp(verb, "forget") == 0)
+                return forget(rest, e);
+        if (strcmp(verb, "changes") == 0)
+                return changes(rest, e);
         if (strcmp(verb, "volumes") == 0)
                 return vss_backup_components_query_volumes(bc, print_volume, NULL, e);
         if (strcmp(verb, "resolve") == 0 || strcmp(verb, "below") == 0)
