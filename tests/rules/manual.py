@@ -51,7 +51,7 @@ if not verbs:
     bad.append('vssctl --help names no verbs')
 for verb in verbs:
     compare(f'vssctl {verb}', help_of(vssctl, verb, '--help'), section(page, f'vssctl {verb}'), COMMON)
-for program in ('vssd', 'vss-host', 'vss-hold', 'vss-probe'):
+for program in ('vssd', 'vss-host', 'vss-hold', 'vss-probe', 'vss-betest'):
     path = os.path.join(TOP, f'man/{program}.8.rst')
     if not os.path.exists(path):
         bad.append(f'{program}: no manual page')
@@ -66,5 +66,12 @@ for program in ('vssd', 'vss-host', 'vss-hold', 'vss-probe'):
     for line in usage.group(1).splitlines() if usage else ['no usage']:
         if ' '.join(line.replace('|', '').split()) not in plain:
             bad.append(f'{program}: usage "{line.strip()}" is not in the manual')
-print('\n'.join(bad) or f'{len(verbs)} verbs and 4 programs: the manual and --help agree')
+# a script's calls: each is in the manual with its arguments
+written = open(os.path.join(TOP, 'man/vss-betest.8.rst'), encoding='utf-8').read()
+calls = subprocess.run([os.path.join(BUILD, 'vss-betest'), '--calls'], text=True, capture_output=True,
+                       check=True).stdout.splitlines()
+for call in calls:
+    if f'\n{call}\n' not in written.replace('``', '').replace('    ', ''):
+        bad.append(f'vss-betest: the call "{call}" is not in the manual')
+print('\n'.join(bad) or f'{len(verbs)} verbs and 5 programs: the manual and --help agree')
 sys.exit(1 if bad else 0)
