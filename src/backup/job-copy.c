@@ -94,7 +94,8 @@ static int put_documents(struct job *job, struct vss_error *reterr) {
                 r = op_put_document(job->operation, REQUEST_DOCUMENT, request, strlen(request),
                                     reterr);
         for (size_t i = 0; r >= 0 && i < job->selection.writer_count; i++)
-                if (job->selection.writers[i].participates)
+                if (job->selection.writers[i].participates ||
+                    job->selection.writers[i].component_count == 0)
                         r = put_writer_document(job, &job->selection.writers[i], reterr);
         return r;
 }

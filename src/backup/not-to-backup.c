@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -37,7 +38,7 @@ struct not_to_backup {
 struct reading {
         struct not_to_backup *list;
         struct selection *notes;
-        const char *path;
+        const char *path, *by; /* the file; who leaves out: "'FILE'", "writer 'NAME'" */
         bool told, applies;
         unsigned line;
 };
@@ -117,7 +118,7 @@ static int add_entry(struct reading *r, const char *path, bool recursive, bool e
         if (!e->folder || !e->name)
                 return -ENOMEM;
         if (!r->told)
-                selection_note(r->notes, "left out by '%s': %s%s%s", r->path,
+                selection_note(r->notes, "left out by %s: %s%s%s", r->by,
                                every_volume ? "on every volume " : "", path,
                                recursive ? " and below" : "");
         return 0;
@@ -196,6 +197,50 @@ static int by_bytes(const struct dirent **a, const struct dirent **b) {
         return strcmp((*a)->d_name, (*b)->d_name);
 }
 
+/* add_excluded() - by a writer without components: it can only mean files of others (OQ-D8) */
+static int add_excluded(struct reading *r, const struct chosen_writer *writer) {
+        size_t count;
+        int result = 0;
+
+        vss_examine_writer_metadata_get_file_counts(writer->metadata, NULL, &count, NULL);
+        for (size_t i = 0; result >= 0 && i < count; i++) {
+                const struct vss_wm_filedesc *e =
+                        vss_examine_writer_metadata_get_exclude_file(writer->metadata, i);
+                _cleanup_free_ char *whole =
+                        path_join(vss_wm_filedesc_get_path(e), vss_wm_filedesc_get_filespec(e));
+                const char *path = whole;
+                bool every_volume;
+
+                if (!whole)
+                        return -ENOMEM;
+                every_volume = path_is_below(path, "/" EVERY_VOLUME);
+                if (every_volume)
+                        path += strlen("/" EVERY_VOLUME);
+                result = add_entry(r, path, vss_wm_filedesc_get_recursive(e), every_volume);
+        }
+        return result;
+}
+
+static int add_cleaners(struct not_to_backup *list, struct selection *selection, bool told) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < selection->writer_count; i++) {
+                const struct chosen_writer *w = &selection->writers[i];
+                struct reading reading = { .list = list, .notes = selection, .told = told };
+                _cleanup_free_ char *by = NULL;
+
+                if (w->component_count > 0)
+                        continue;
+                if (asprintf(&by, "writer '%s'", w->identity.name) < 0) {
+                        by = NULL;
+                        return -ENOMEM;
+                }
+                reading.by = by;
+                r = add_excluded(&reading, w);
+        }
+        return r;
+}
+
 int not_to_backup_load(const char *config_dir, struct selection *selection, bool told,
                        struct not_to_backup **ret) {
         _cleanup_(not_to_backup_freep) struct not_to_backup *list = calloc(1, sizeof(*list));
@@ -208,14 +253,23 @@ int not_to_backup_load(const char *config_dir, struct selection *selection, bool
         if (count < 0 && errno == ENOMEM)
                 r = -ENOMEM;
         for (int i = 0; i < count; i++) {
-                _cleanup_free_ char *path = path_join(folder, names[i]->d_name);
-                struct reading reading = { list, selection, path, told, true, 0 };
+                _cleanup_free_ char *path = path_join(folder, names[i]->d_name), *by = NULL;
+                struct reading reading = {
+                        .list = list, .notes = selection, .path = path, .told = told
+                };
 
+                if (r >= 0 && (!path || asprintf(&by, "'%s'", path) < 0)) {
+                        by = NULL;
+                        r = -ENOMEM;
+                }
+                reading.by = by;
                 if (r >= 0)
-                        r = path ? read_file(&reading) : -ENOMEM;
+                        r = read_file(&reading);
                 free(names[i]);
         }
         free(names);
+        if (r >= 0)
+                r = add_cleaners(list, selection, told);
         if (r >= 0)
                 *ret = take(list);
         return r;

@@ -11,7 +11,8 @@
 struct not_to_backup;
 
 /*
- * not_to_backup_load() - all files of the folder, in lexical order
+ * not_to_backup_load() - all files of the folder, in lexical order, and what writers without
+ * components exclude: files that they keep out of the copies (B-155)
  *
  * Entries of a section [writer NAME] count only while no writer of that name was identified: it
  * would name such files itself. What cannot be understood, and a file that others can write, is

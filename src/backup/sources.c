@@ -412,6 +412,14 @@ static int run_ranges(struct job *job, const struct plan_item *item, struct sour
         return r;
 }
 
+/* leaves_out_name() - the one file of an item is left out: it need not be there either (M-26) */
+static bool leaves_out_name(const struct plan_item *item, const struct deciding *deciding) {
+        _cleanup_free_ char *path =
+                item->filespec ? path_join(item->path, item->filespec) : strdup(item->path);
+
+        return path && decide((void *)(uintptr_t)deciding, path, false) == SOURCE_LEAVE_OUT;
+}
+
 static int run_source(struct job *job, const struct plan_item *item, struct source *source,
                       struct deciding *deciding, struct vss_error *reterr) {
         struct watching watching = { job, item };
@@ -419,7 +427,7 @@ static int run_source(struct job *job, const struct plan_item *item, struct sour
 
         source->pick = pick_of(item->decision);
         source->since = item->since;
-        source->may_be_absent = !item->must_exist;
+        source->may_be_absent = !item->must_exist || leaves_out_name(item, deciding);
         source->decide = decide;
         source->userdata = deciding;
         if (item->decision == DECIDE_RANGES)

@@ -35,6 +35,7 @@ static struct not_to_backup *load(struct selection *s) {
         s->writers = calloc(1, sizeof(*s->writers));
         s->writer_count = 1;
         s->writers[0].identity.name = "Shop";
+        s->writers[0].component_count = 1; /* it has its own files, and excludes among these */
         CHECK_INT(not_to_backup_load(root, s, false, &list), 0);
         return list;
 }

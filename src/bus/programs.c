@@ -138,6 +138,40 @@ static int add_writer(void *userdata, const char *path) {
         return add_or_warn(userdata, &program, r, &error);
 }
 
+/* ---- the machine's list of what is in no shadow copy (B-156) ---- */
+
+#define CLEANER "optimization"
+
+static int count_file(void *userdata, const char *path) {
+        ++*(size_t *)userdata;
+        return 0;
+}
+
+/* add_cleaner() - whoever puts a file into not_to_snapshot.d need not switch a writer on */
+static int add_cleaner(struct collecting *to, const char *config_dir) {
+        _cleanup_free_ char *folder = path_join(config_dir, "not_to_snapshot.d");
+        _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
+        struct program program = { .kind = PARTY_WRITER, .order = DEFAULT_ORDER, .plugin = true };
+        size_t files = 0;
+        int r = folder ? conf_each(folder, count_file, &files) : -ENOMEM;
+
+        if (r < 0 || files == 0)
+                return r;
+        program.name = strdup(CLEANER);
+        program.path = plugin_path("writers", CLEANER);
+        r = program.name && program.path ? 0 : -ENOMEM;
+        if (r == 0)
+                r = plugin_settings_add(&program.settings, "lists", "folder", folder);
+        for (size_t i = 0; r == 0 && i < to->settings->exclude.count; i++) {
+                const struct plugin_setting *s = &to->settings->exclude.items[i];
+
+                r = plugin_settings_add(&program.settings, s->section, s->key, s->value);
+        }
+        if (r == 0)
+                r = check_code(program.path, &error);
+        return add_or_warn(to, &program, r, &error);
+}
+
 /* ---- providers ---- */
 
 /* What vss.conf says of this provider: "enabled" and "order" are ours, the rest is the plug-in's.
@@ -259,6 +293,8 @@ int programs_read(struct program_list *list, const char *config_dir, struct sett
         struct collecting to = { list, settings };
         int r = writers ? conf_each(writers, add_writer, &to) : -ENOMEM;
 
+        if (r == 0)
+                r = add_cleaner(&to, config_dir);
         if (r == 0)
                 r = add_providers(&to);
         return r == 0 ? warn_of_strangers(list, settings) : r;

@@ -238,6 +238,21 @@ static int take_access(struct settings *s, const char *file, unsigned line, cons
         return 0;
 }
 
+/* take_exclude() - CFG-18, CFG-19: looked at here, used by the writer that does it */
+static int take_exclude(struct settings *s, const char *key, const char *value, bool *known) {
+        bool expand;
+        int r = 0;
+
+        if (strcmp(key, "expand_user_profile") == 0)
+                r = ini_bool(value, &expand);
+        else if (strcmp(key, "profiles") == 0)
+                r = strcmp(value, "passwd") == 0 || strncmp(value, "glob:/", 6) == 0 ? 0 : -EINVAL;
+        else
+                return 0;
+        *known = true;
+        return r < 0 ? 1 : plugin_settings_add(&s->exclude, "exclude", key, value);
+}
+
 /* ---- reading ---- */
 
 static const struct row *find_row(const char *section, const char *key) {
@@ -264,6 +279,8 @@ int settings_take(struct settings *s, const char *file, unsigned line, const cha
                 r = take_scale(s, value);
         } else if (strcmp(section, "timeout") == 0)
                 r = take_phase(s, key, value, &known);
+        else if (strcmp(section, "exclude") == 0)
+                r = take_exclude(s, key, value, &known);
         if (r < 0)
                 return r;
         if (!known)
@@ -374,6 +391,7 @@ void settings_done(struct settings *s) {
         words_done(&s->warnings);
         words_done(&s->left_out);
         plugin_settings_done(&s->providers);
+        plugin_settings_done(&s->exclude);
         free(s->runtime_dir);
         free(s->state_dir);
         free(s->backup_group);

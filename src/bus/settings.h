@@ -49,6 +49,7 @@ struct settings {
         struct access_rule *access;
         size_t n_access, access_capacity;
         struct plugin_settings providers; /* section without "provider." */
+        struct plugin_settings exclude; /* for the writer that keeps files out of copies */
         struct words warnings;
         struct words left_out; /* writers' files that could not be used: told to who gathers */
 };

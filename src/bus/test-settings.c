@@ -260,6 +260,42 @@ static void test_programs(void) {
         remove_tree(AT_FDCWD, path);
 }
 
+/* B-156, CFG-17: a list switches its writer on, and CFG-18, CFG-19 reach it */
+static void test_not_to_snapshot(void) {
+        struct settings s = read_it("[exclude]\nexpand_user_profile = no\nprofiles = glob:/h/*\n");
+        struct program_list list = { 0 };
+        const struct program *cleaner;
+        char path[256];
+
+        CHECK_INT(s.warnings.count, 0);
+        snprintf(path, sizeof(path), "%s/not_to_snapshot.d", folder);
+        CHECK_INT(mkdir(path, 0755), 0);
+        CHECK_INT(programs_read(&list, folder, &s), 0);
+        CHECK(!find(&list, PARTY_WRITER, "optimization")); /* no list, no process */
+        programs_done(&list);
+        put("not_to_snapshot.d/shop.conf", "/a/*\n", 0644);
+        CHECK_INT(programs_read(&list, folder, &s), 0);
+        cleaner = find(&list, PARTY_WRITER, "optimization");
+        CHECK(cleaner && cleaner->plugin);
+        CHECK_INT(cleaner->settings.count, 3);
+        CHECK_STR(cleaner->settings.items[0].value, path);
+        CHECK_STR(cleaner->settings.items[1].section, "exclude");
+        CHECK_STR(cleaner->settings.items[2].value, "glob:/h/*");
+        programs_done(&list);
+        settings_done(&s);
+        s = read_it("[exclude]\nexpand_user_profile = 2\n");
+        check_warning(&s, "expand_user_profile");
+        settings_done(&s);
+        s = read_it("[exclude]\nprofiles = ldap\n");
+        check_warning(&s, "profiles");
+        settings_done(&s);
+        s = read_it("[exclude]\nother = 1\n");
+        check_warning(&s, "other");
+        CHECK_INT(s.exclude.count, 0);
+        settings_done(&s);
+        remove_tree(AT_FDCWD, path);
+}
+
 /* ---- SEC-4, M-8: user x {0, 1, 2, 3, absent} x groups ---- */
 
 static void add_rule(struct settings *s, bool is_group, uint32_t id, unsigned grant) {
@@ -339,6 +375,7 @@ int main(void) {
         RUN(test_folders_must_be_clean);
         RUN(test_sample);
         RUN(test_programs);
+        RUN(test_not_to_snapshot);
         RUN(test_access_matrix);
         RUN(test_access_of_the_service);
         CHECK_INT(remove_tree(AT_FDCWD, folder), 0);

@@ -67,6 +67,14 @@ int bcd_add_component(struct bcd *bcd, const struct vss_id *instance,
                       const struct vss_component_key *key,
                       const struct vss_examine_writer_metadata *metadata, struct vss_error *reterr);
 
+/*
+ * bcd_add_cleaner() - a writer that declares no component, but files to be kept out of shadow
+ * copies (OQ-D8), takes part in every backup: there is nothing of it to choose (S-58)
+ *
+ * Return: 1 it is such a writer and in the document now, 0 it is not, -ENOMEM
+ */
+int bcd_add_cleaner(struct bcd *bcd, const struct vss_examine_writer_metadata *metadata);
+
 /* bcd_check_required() - L-33 for one writer: VSS_E_BAD_STATE whose words list what is missing;
  * 0 also for a writer that does not take part */
 int bcd_check_required(const struct bcd *bcd, const struct vss_id *instance,

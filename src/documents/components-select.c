@@ -195,6 +195,19 @@ int bcd_add_component(struct bcd *bcd, const struct vss_id *instance,
         return r < 0 ? r : add_explicit(writer, &metadata->m, declared, reterr);
 }
 
+int bcd_add_cleaner(struct bcd *bcd, const struct vss_examine_writer_metadata *metadata) {
+        struct vss_writer_components *writer;
+        struct node *node;
+        int r;
+
+        if (metadata_component_count(&metadata->m) > 0 ||
+            vss_examine_writer_metadata_get_exclude_from_snapshot_count(metadata) == 0)
+                return 0;
+        r = make_writer(bcd, metadata, &node, NULL);
+        r = r < 0 ? r : bcd_append_writer(bcd, node, &writer);
+        return r < 0 ? r : 1;
+}
+
 /* ---- asking ---- */
 
 int bcd_check_required(const struct bcd *bcd, const struct vss_id *instance,

@@ -178,12 +178,25 @@ static int check_prepare(struct vss_backup_components *bc, struct vss_error *ret
         return check_required(bc, reterr);
 }
 
+/* add_cleaners() - who only keeps files out of the copies is asked to in each backup */
+static int add_cleaners(struct vss_backup_components *bc) {
+        struct bcd_state state;
+        int r = 0;
+
+        bcd_get_state(bc->bcd, &state);
+        for (size_t i = 0; r >= 0 && state.select_components && i < bc->writer_count; i++)
+                r = bcd_add_cleaner(bc->bcd, bc->writers[i].metadata);
+        return r;
+}
+
 int vss_backup_components_prepare_for_backup(struct vss_backup_components *bc,
                                              struct vss_async **ret, struct vss_error *reterr) {
         int r = bc_check(bc, STATE_BACKUP, "PrepareForBackup", reterr);
 
         if (r >= 0)
                 r = check_prepare(bc, reterr);
+        if (r >= 0 && add_cleaners(bc) < 0)
+                r = vss_fail(reterr, -ENOMEM, "no memory for the components");
         if (r >= 0)
                 r = bc_start_with_fragments(bc, OPERATION_PREPARE, "PrepareForBackup", ret, reterr);
         if (r >= 0)

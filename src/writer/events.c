@@ -360,7 +360,11 @@ static int finish_metadata(struct vss_writer *writer, struct vss_create_writer_m
                 return vss_fail(reterr, *ret_document, "cannot write the metadata into memory");
         remember_description(writer, xml, size);
         flags = create_writer_metadata_component_flags(metadata);
-        result->autorecover = flags & VSS_CF_BACKUP_RECOVERY;
+        /* W-10: what is deleted from a copy asks for one that can be written */
+        result->autorecover =
+                flags & VSS_CF_BACKUP_RECOVERY ||
+                (writer->described &&
+                 vss_examine_writer_metadata_get_exclude_from_snapshot_count(writer->described));
         result->rollback_recovery = flags & VSS_CF_APP_ROLLBACK_RECOVERY;
         if (dropped && asprintf(&result->message,
                                 "writer '%s' declares schema bits 0x%x that its components do "

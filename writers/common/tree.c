@@ -39,6 +39,7 @@ void tree_done(struct tree *tree) {
                 free(tree->selections[i].chosen);
         free(tree->selections);
         sets_done(tree->excludes, tree->exclude_count);
+        sets_done(tree->purges, tree->purge_count);
         sets_done(tree->mappings, tree->mapping_count);
         free(tree->service);
         free(tree->procedure);
@@ -154,6 +155,12 @@ static int configure_component(struct tree *tree, struct tree_component *compone
                                FILE_SET_ALTERNATE | FILE_SET_MASK, reterr);
         if (strcmp(key, "exclude") == 0)
                 return add_set(&tree->excludes, &tree->exclude_count, value, 0, reterr);
+        if (strcmp(key, "exclude_from_snapshot") == 0) {
+                int r = add_set(&tree->purges, &tree->purge_count, value, 0, reterr);
+
+                component->purges |= r >= 0; /* B-155: and from the backup */
+                return r < 0 ? r : add_set(&tree->excludes, &tree->exclude_count, value, 0, reterr);
+        }
         if (strcmp(key, "depends") == 0)
                 return add_dependency(component, value, reterr);
         if (strcmp(key, "logical_path") == 0)
@@ -167,8 +174,9 @@ static int configure_component(struct tree *tree, struct tree_component *compone
         if (strcmp(key, "not_system_state") == 0)
                 return set_bool(value, &component->not_system_state, reterr);
         return util_fail(reterr, E_INVALIDARG,
-                         "this key is unknown; known are files, exclude, depends, logical_path, "
-                         "caption, selectable, selectable_for_restore and not_system_state");
+                         "this key is unknown; known are files, exclude, "
+                         "exclude_from_snapshot, depends, logical_path, caption, selectable, "
+                         "selectable_for_restore and not_system_state");
 }
 
 static int set_method(struct tree *tree, const char *value, struct vss_error *reterr) {
@@ -269,6 +277,25 @@ static bool has_set(const struct tree *tree, const struct file_set *set) {
         return false;
 }
 
+/* check_purges() - S-57: only files of its own */
+static int check_purges(const struct tree *tree, struct vss_error *reterr) {
+        for (size_t i = 0; i < tree->purge_count; i++) {
+                const struct file_set *purge = &tree->purges[i];
+                bool own = false;
+
+                for (size_t j = 0; j < tree->component_count; j++)
+                        for (size_t k = 0; k < tree->components[j].set_count; k++)
+                                own |= file_sets_overlap(purge, &tree->components[j].sets[k]);
+                if (!own)
+                        return util_fail(reterr, E_INVALIDARG,
+                                         "exclude_from_snapshot %s/%s names no file of any "
+                                         "component; what is not this writer's goes into "
+                                         "not_to_snapshot.d",
+                                         purge->path, purge->filespec);
+        }
+        return 0;
+}
+
 static int check_restore(const struct tree *tree, struct vss_error *reterr) {
         if ((tree->method == VSS_RME_STOP_RESTORE_START ||
              tree->method == VSS_RME_RESTORE_STOP_START) &&
@@ -302,7 +329,8 @@ int tree_check(const struct tree *tree, struct vss_error *reterr) {
                         if (r < 0)
                                 return r;
                 }
-        return check_restore(tree, reterr);
+        r = check_purges(tree, reterr);
+        return r < 0 ? r : check_restore(tree, reterr);
 }
 
 static int identify_component(const struct tree_component *component,
@@ -353,6 +381,13 @@ int tree_identify(const struct tree *tree, struct vss_create_writer_metadata *me
 
                 set.backup_type_mask = 0;
                 r = vss_create_writer_metadata_add_exclude_files(metadata, &set, reterr);
+        }
+        for (size_t i = 0; r >= 0 && i < tree->purge_count; i++) {
+                struct vss_file_set set = file_set_public(&tree->purges[i]);
+
+                set.backup_type_mask = 0;
+                r = vss_create_writer_metadata_add_exclude_files_from_snapshot(metadata, &set,
+                                                                               reterr);
         }
         for (size_t i = 0; r >= 0 && i < tree->mapping_count; i++) {
                 struct vss_file_set set = file_set_public(&tree->mappings[i]);

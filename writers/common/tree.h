@@ -19,6 +19,7 @@ struct tree_dependency {
 struct tree_component {
         char *name, *logical_path, *caption;
         bool selectable, selectable_for_restore, not_system_state;
+        bool purges; /* some of its files are deleted from the copies: they must be writable */
         struct file_set *sets;
         size_t set_count;
         struct tree_dependency *dependencies;
@@ -36,6 +37,8 @@ struct tree {
         size_t component_count;
         struct file_set *excludes;
         size_t exclude_count;
+        struct file_set *purges; /* of them: what is deleted from the copies */
+        size_t purge_count;
         struct file_set *mappings;
         size_t mapping_count;
         uint32_t method, writer_restore;

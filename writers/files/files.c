@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "common/purge.h"
 #include "common/tree.h"
 #include "files/program.h"
 
@@ -273,6 +274,14 @@ static int thaw(struct vss_writer *writer, struct vss_error *reterr) {
         return 0;
 }
 
+/* S-57: what is excluded from the copy goes, as far as it can be done */
+static int post_snapshot(struct vss_writer *writer, struct vss_writer_components *components,
+                         struct vss_error *reterr) {
+        if (state.affected)
+                purge_copies(writer, state.tree.purges, state.tree.purge_count);
+        return 0;
+}
+
 static void writer_abort(struct vss_writer *writer) {
         (void)run_thaw(NULL);
         state.affected = false;
@@ -333,6 +342,7 @@ static struct vss_writer_ops ops = {
         .prepare_snapshot = prepare_snapshot,
         .freeze = freeze,
         .thaw = thaw,
+        .post_snapshot = post_snapshot,
         .abort = writer_abort,
         .backup_shutdown = backup_shutdown,
         .undo = undo,
