@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "backup/images.h"
 #include "backup/internal.h"
 #include "base/array.h"
 #include "base/cleanup.h"
@@ -83,9 +84,12 @@ int catalogue_find(const struct set_info *set, const struct component_key *key,
                 const struct set_operation *operation = &set->operations[i];
 
                 for (size_t j = 0; j < operation->components_count; j++) {
-                        if (!component_key_equal(&operation->components[j].key, key))
+                        struct set_place place = { set, operation->number, (uint32_t)j };
+
+                        if (!component_key_equal(&operation->components[j].key, key) ||
+                            !set_component_is_there(&place))
                                 continue;
-                        *ret = (struct set_place){ set, operation->number, (uint32_t)j };
+                        *ret = place;
                         return 0;
                 }
         }
@@ -107,7 +111,8 @@ static bool is_base(const struct set_list *list, const struct set_place *place, 
         struct chain chain = { 0 };
         bool complete;
 
-        if (!operation || !component || !component->good || !can_be_base(operation->type, type))
+        if (!operation || !component || !component->good || !set_component_is_there(place) ||
+            !can_be_base(operation->type, type))
                 return false;
         complete = chain_of(list, place, &chain, NULL) >= 0;
         chain_done(&chain);
@@ -173,8 +178,38 @@ static int broken(const struct set_place *from, const struct set_component *comp
         char id[VSS_ID_TEXT_SIZE];
 
         return vss_fail(reterr, VSS_E_OBJECT_NOT_FOUND,
-                        "the set '%s' builds on the set %s, which %s; choose a set from before it",
-                        from->set->folder, vss_id_format(&component->base, id), why);
+                        "the set '%s' builds on the set %s, which %s", from->set->folder,
+                        vss_id_format(&component->base, id), why);
+}
+
+/* say what can be restored instead (IV-96) */
+static void name_best(const struct set_list *list, const struct set_place *wanted, int code,
+                      struct vss_error *reterr) {
+        const struct set_component *component = set_place_component(wanted);
+        bool before = false;
+
+        for (size_t i = list->count; i-- > 0;) {
+                struct set_place place;
+                struct chain chain = { 0 };
+                bool whole;
+
+                if (list->sets[i] == wanted->set)
+                        before = true;
+                else if (before && catalogue_find(list->sets[i], &component->key, &place) >= 0 &&
+                         set_place_component(&place)->good) {
+                        whole = chain_of(list, &place, &chain, NULL) >= 0;
+                        chain_done(&chain);
+                        if (whole) {
+                                vss_fail(reterr, code,
+                                         "%s; the newest before it that can be "
+                                         "restored is '%s'",
+                                         vss_error_message(reterr), list->sets[i]->folder);
+                                return;
+                        }
+                }
+        }
+        vss_fail(reterr, code, "%s; nothing before it can be restored either",
+                 vss_error_message(reterr));
 }
 
 static int next_link(const struct set_list *list, const struct set_place *place,
@@ -223,6 +258,8 @@ int chain_of(const struct set_list *list, const struct set_place *wanted, struct
         }
         if (r < 0) {
                 chain_done(&chain);
+                if (reterr && r != -ENOMEM)
+                        name_best(list, wanted, r, reterr);
                 return r;
         }
         for (size_t i = 0; i < chain.count / 2; i++) {
@@ -233,70 +270,4 @@ int chain_of(const struct set_list *list, const struct set_place *wanted, struct
         }
         *ret = chain;
         return 0;
-}
-
-static bool builds_on(const struct set_info *set, const struct vss_id *base) {
-        for (size_t i = 0; i < set->operations_count; i++)
-                for (size_t j = 0; j < set->operations[i].components_count; j++)
-                        if (vss_id_equal(&set->operations[i].components[j].base, base))
-                                return true;
-        return false;
-}
-
-/* the rename is the removal; the rest can be finished by any later run */
-static int remove_folder(struct store *store, const struct set_info *set,
-                         struct vss_error *reterr) {
-        _cleanup_free_ char *hidden = NULL;
-        int r = 0;
-
-        if (asprintf(&hidden, REMOVED_PREFIX "%s", set->folder) < 0) {
-                hidden = NULL;
-                return vss_fail(reterr, -ENOMEM, "out of memory");
-        }
-        if (renameat(store->fd, set->folder, store->fd, hidden) < 0 && errno != ENOENT)
-                r = -errno;
-        if (r >= 0 && fsync(store->fd) < 0)
-                r = -errno;
-        if (r >= 0)
-                r = remove_tree(store->fd, hidden);
-        if (r < 0)
-                return vss_fail(reterr, r, "cannot remove the set '%s': %s", set->folder,
-                                strerror(-r));
-        return 0;
-}
-
-static int remove_with(struct store *store, const struct set_list *list, const struct vss_id *id,
-                       bool with_dependants, struct vss_error *reterr) {
-        const struct set_info *set = set_find_id(list, id);
-        int r;
-
-        if (!set)
-                return 0;
-        for (size_t i = list->count; i-- > 0;) {
-                if (list->sets[i] == set || !builds_on(list->sets[i], id))
-                        continue;
-                if (!with_dependants)
-                        return vss_fail(reterr, VSS_E_BAD_STATE,
-                                        "the set '%s' builds on '%s'; remove that first or both",
-                                        list->sets[i]->folder, set->folder);
-                r = remove_with(store, list, &list->sets[i]->id, true, reterr);
-                if (r < 0)
-                        return r;
-        }
-        return remove_folder(store, set, reterr);
-}
-
-int store_remove(struct store *store, const struct set_info *set, bool with_dependants,
-                 struct vss_error *reterr) {
-        struct set_list list = { 0 };
-        struct vss_id id = set->id;
-        int r;
-
-        if (store->lock_fd < 0)
-                return vss_fail(reterr, VSS_E_BAD_STATE, "the store must be locked first");
-        r = store_list(store, &list, reterr);
-        if (r >= 0)
-                r = remove_with(store, &list, &id, with_dependants, reterr);
-        set_list_done(&list);
-        return r;
 }

@@ -229,8 +229,8 @@ static int list_sets(int argc, char **argv) {
                        (unsigned long long)own->bytes, (unsigned long long)own->gone,
                        (unsigned long long)list.sets[i]->stored_bytes);
         }
-        for (size_t i = 0; i < list.damaged_count; i++)
-                printf("damaged %s\n", list.damaged[i]);
+        for (size_t i = 0; i < list.unreadable_count; i++)
+                printf("damaged %s: %s\n", list.unreadable[i].folder, list.unreadable[i].words);
         set_list_done(&list);
         store_close(store);
         return 0;

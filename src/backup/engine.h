@@ -29,13 +29,19 @@ struct store;
 enum { STORE_CREATE = 1 << 0 /* make it if the folder is absent or empty */ };
 
 /* store_open() - refuses (E_INVALIDARG) a folder that is no store, (VSS_E_NOT_SUPPORTED) a store
- * of a newer format. Takes no lock: reading needs none, sets appear whole. */
+ * of a newer format. No set disappears until store_close(); new ones appear whole. -EBUSY when sets
+ * are being removed and that does not end within seconds. */
 int store_open(const char *path, unsigned flags, struct store **ret, struct vss_error *reterr);
 struct store *store_close(struct store *store);
 
 /* store_lock() - only one backup at a time (-EBUSY with words); until store_close(). Removes what
  * interrupted runs left behind. set_begin() and store_remove() need it. */
 int store_lock(struct store *store, struct vss_error *reterr);
+
+/* store_lock_readers() - sets may be removed: nobody else has the store open (-EBUSY with words).
+ * After store_lock(); the list must be read after it. store_unlock_readers() lets readers in. */
+int store_lock_readers(struct store *store, struct vss_error *reterr);
+void store_unlock_readers(struct store *store);
 
 /* ---- what a set says about itself ---- */
 
@@ -78,11 +84,17 @@ struct set_info {
         uint64_t stored_bytes; /* of all files of the set, as they lie on disk */
 };
 
+/* struct unreadable_set - a folder with the name of a set that cannot be read as one */
+struct unreadable_set {
+        char *folder, *words;
+        int code; /* VSS_E_NOT_SUPPORTED: from a newer version */
+};
+
 struct set_list {
         struct set_info **sets; /* oldest first */
         size_t count, capacity;
-        char **damaged; /* folders that cannot be read as a set, "<folder>: <words>" */
-        size_t damaged_count, damaged_capacity;
+        struct unreadable_set *unreadable; /* by name, which begins with the time */
+        size_t unreadable_count, unreadable_capacity;
 };
 
 /* store_list() - read all published sets. A damaged one never hides the others. */

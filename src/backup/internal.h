@@ -24,6 +24,7 @@ struct store {
         char *path;
         int fd;
         int lock_fd; /* -1: not locked */
+        int marker_fd; /* locked by everybody who has the store open */
 };
 
 struct stored_file {
@@ -72,6 +73,14 @@ int store_open_file(struct store *store, const struct set_info *set, const char 
 /* ENOSPC and the like as VSS_E_INSUFFICIENT_STORAGE, everything with the store's name */
 int store_failed(const struct store *store, int code, struct vss_error *reterr);
 int store_cleanup(struct store *store, struct vss_error *reterr);
+
+/* remove.c: the first half makes the set disappear and is on disk when it returns; whatever is
+ * left of the second is done by the next store_lock() */
+int set_folder_hide(struct store *store, const char *folder, struct vss_error *reterr);
+int set_folder_delete(struct store *store, const char *folder, struct vss_error *reterr);
+bool set_builds_on(const struct set_info *set, const struct vss_id *base);
+/* bytes of all files in it, as far as they can be counted */
+uint64_t set_folder_bytes(struct store *store, const char *folder);
 
 /* digest.c */
 int digest_bytes(const void *data, size_t size, uint8_t ret[DIGEST_SIZE]);

@@ -21,6 +21,8 @@
 #include "base/file.h"
 
 #define SET_FILE_MAX (UINT64_C(256) << 20)
+#define MARKER_WAIT_MS 10000
+#define READERS_WAIT_MS 2000
 
 static const char marker_text[] = STORE_MARKER
         "\t1\n"
@@ -37,6 +39,7 @@ struct store *store_close(struct store *store) {
         if (!store)
                 return NULL;
         closep(&store->lock_fd);
+        closep(&store->marker_fd);
         closep(&store->fd);
         free(store->path);
         free(store);
@@ -47,8 +50,7 @@ int store_failed(const struct store *store, int code, struct vss_error *reterr) 
         if (code == -ENOSPC || code == -EDQUOT)
                 return vss_fail(reterr, VSS_E_INSUFFICIENT_STORAGE,
                                 "no room left in the backup store '%s'; the set was not made: free "
-                                "some space there, or remove the folders of old sets that no other "
-                                "builds on",
+                                "some space there, or forget old backups",
                                 store->path);
         return vss_fail(reterr, code, "cannot write to the backup store '%s': %s", store->path,
                         code == -ENOMEM ? "out of memory" : strerror(-code));
@@ -120,13 +122,37 @@ static int check_marker(struct store *store, unsigned flags, struct vss_error *r
         return 0;
 }
 
+/* Whoever has the store open shares a lock of the marker, which is there for as long as the store:
+ * what somebody reads is not removed. A store that cannot be written, or that knows no locks, is
+ * read without: nobody removes anything there either. */
+static int lock_marker(struct store *store, struct vss_error *reterr) {
+        const uint64_t until = monotonic_us() + UINT64_C(1000) * MARKER_WAIT_MS;
+        const int flags = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+
+        store->marker_fd = openat(store->fd, STORE_MARKER, O_RDWR | flags);
+        if (store->marker_fd < 0)
+                store->marker_fd = openat(store->fd, STORE_MARKER, O_RDONLY | flags);
+        if (store->marker_fd < 0)
+                return vss_fail(reterr, -errno, "cannot open '%s/%s': %s", store->path,
+                                STORE_MARKER, strerror(errno));
+        while (flock(store->marker_fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK) {
+                if (monotonic_us() >= until)
+                        return vss_fail(reterr, -EBUSY,
+                                        "backups are being removed from the store '%s'; wait for "
+                                        "the end of that",
+                                        store->path);
+                usleep(20000);
+        }
+        return 0;
+}
+
 int store_open(const char *path, unsigned flags, struct store **ret, struct vss_error *reterr) {
         struct store *store = calloc(1, sizeof(*store));
         int r = 0;
 
         if (!store)
                 return vss_fail(reterr, -ENOMEM, "out of memory");
-        store->lock_fd = -1;
+        store->lock_fd = store->marker_fd = -1;
         store->path = strdup(path);
         if (flags & STORE_CREATE)
                 r = mkdir_parents(path, 0700);
@@ -138,6 +164,8 @@ int store_open(const char *path, unsigned flags, struct store **ret, struct vss_
                                 strerror(-r));
         }
         r = check_marker(store, flags, reterr);
+        if (r >= 0)
+                r = lock_marker(store, reterr);
         if (r < 0) {
                 store_close(store);
                 return r;
@@ -193,14 +221,37 @@ int store_lock(struct store *store, struct vss_error *reterr) {
         if (fd < 0)
                 return store_failed(store, -errno, reterr);
         if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-                return errno == EWOULDBLOCK ? vss_fail(reterr, -EBUSY,
-                                                       "another backup is writing to the store "
-                                                       "'%s'; wait for its "
-                                                       "end",
-                                                       store->path)
-                                            : store_failed(store, -errno, reterr);
+                return errno == EWOULDBLOCK
+                               ? vss_fail(reterr, -EBUSY,
+                                          "another backup is writing to the store '%s', or old "
+                                          "ones are being removed; wait for its end",
+                                          store->path)
+                               : store_failed(store, -errno, reterr);
         store->lock_fd = take_fd(&fd);
         return store_cleanup(store, reterr);
+}
+
+int store_lock_readers(struct store *store, struct vss_error *reterr) {
+        const uint64_t until = monotonic_us() + UINT64_C(1000) * READERS_WAIT_MS;
+
+        if (store->lock_fd < 0)
+                return vss_fail(reterr, VSS_E_BAD_STATE, "the store must be locked first");
+        /* a listing, or another one that is about to be refused, is over in a moment */
+        while (flock(store->marker_fd, LOCK_EX | LOCK_NB) < 0) {
+                if (errno != EWOULDBLOCK)
+                        return store_failed(store, -errno, reterr);
+                if (monotonic_us() >= until)
+                        return vss_fail(reterr, -EBUSY,
+                                        "somebody reads the store '%s', to restore or to verify "
+                                        "for instance; wait for its end",
+                                        store->path);
+                usleep(20000);
+        }
+        return 0;
+}
+
+void store_unlock_readers(struct store *store) {
+        (void)flock(store->marker_fd, LOCK_SH | LOCK_NB); /* ours is the only exclusive one */
 }
 
 int store_open_file(struct store *store, const struct set_info *set, const char *name,
@@ -257,14 +308,17 @@ static bool looks_like_set(const char *name) {
         return name[8] == 'T';
 }
 
-static int add_damaged(struct set_list *list, const char *name, const struct vss_error *error) {
-        char *words;
+static int add_unreadable(struct set_list *list, const char *name, const struct vss_error *error) {
+        struct unreadable_set *set;
 
-        if (ARRAY_RESERVE(&list->damaged, list->damaged_count, &list->damaged_capacity) < 0 ||
-            asprintf(&words, "%s: %s", name, vss_error_message(error)) < 0)
+        if (ARRAY_RESERVE(&list->unreadable, list->unreadable_count, &list->unreadable_capacity) <
+            0)
                 return -ENOMEM;
-        list->damaged[list->damaged_count++] = words;
-        return 0;
+        set = &list->unreadable[list->unreadable_count++];
+        set->folder = strdup(name);
+        set->words = strdup(vss_error_message(error));
+        set->code = error->code;
+        return set->folder && set->words ? 0 : -ENOMEM;
 }
 
 static int list_folder(struct store *store, const char *name, void *userdata) {
@@ -279,13 +333,19 @@ static int list_folder(struct store *store, const char *name, void *userdata) {
         if (r == -ENOMEM)
                 return r;
         if (r < 0)
-                return add_damaged(list, name, &error);
+                return add_unreadable(list, name, &error);
         if (ARRAY_RESERVE(&list->sets, list->count, &list->capacity) < 0) {
                 set_record_free(set);
                 return -ENOMEM;
         }
         list->sets[list->count++] = &set->info;
         return 0;
+}
+
+static int by_folder(const void *a, const void *b) {
+        const struct unreadable_set *x = a, *y = b;
+
+        return strcmp(x->folder, y->folder);
 }
 
 static int by_time(const void *a, const void *b) {
@@ -307,6 +367,8 @@ int store_list(struct store *store, struct set_list *ret, struct vss_error *rete
         }
         if (list.count > 0)
                 qsort(list.sets, list.count, sizeof(*list.sets), by_time);
+        if (list.unreadable_count > 0)
+                qsort(list.unreadable, list.unreadable_count, sizeof(*list.unreadable), by_folder);
         *ret = list;
         return 0;
 }
@@ -314,10 +376,12 @@ int store_list(struct store *store, struct set_list *ret, struct vss_error *rete
 void set_list_done(struct set_list *list) {
         for (size_t i = 0; i < list->count; i++)
                 set_record_free(set_record_of(list->sets[i]));
-        for (size_t i = 0; i < list->damaged_count; i++)
-                free(list->damaged[i]);
+        for (size_t i = 0; i < list->unreadable_count; i++) {
+                free(list->unreadable[i].folder);
+                free(list->unreadable[i].words);
+        }
         free(list->sets);
-        free(list->damaged);
+        free(list->unreadable);
         *list = (struct set_list){ 0 };
 }
 

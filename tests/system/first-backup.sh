@@ -43,6 +43,7 @@ exec bash "$1/script"
 S
 same() {
     sed -E -e 's/[0-9a-f]{8}-[0-9a-f-]{27}/ID/g' -e 's/[0-9]{8}T[0-9.]+Z-([a-z]+)-[0-9a-f]{8}/SET-\1/g' \
+        -e 's/\b[0-9a-f]{8}\b/SHORT/g' \
         -e 's/[0-9][0-9.:-]* (bytes|kB|MB)/SIZE/g' -e '/^#/! s/[0-9]+[.:-][0-9.:-]*/N/g' "$1"
 }
 unshare -m bash "$SCRATCH/inside" "$SCRATCH" >"$SCRATCH/got" || { cat "$SCRATCH/got"; fail "a command of the page fails"; }

@@ -5,10 +5,38 @@
 #ifndef TOOLS_VSSCTL_LIST_H
 #define TOOLS_VSSCTL_LIST_H
 
+#include <stddef.h>
+
+struct component_key;
+struct set_info;
+struct unreadable_set;
 struct vss_id;
 
 int list_shadows(void);
 int list_backups(const char *store);
+
+/* struct path_listing - which paths of which backup; lists are lent */
+struct path_listing {
+        const char *store, *set;
+        const char *const *components; /* as --component names them; count 0: all */
+        size_t component_count;
+        const char *const *paths; /* count 0: everything */
+        size_t path_count;
+};
+int list_paths(const struct path_listing *what);
+
+/* print_unreadable() - a folder that should be a backup and is none; EXIT_RUNTIME */
+int print_unreadable(const struct unreadable_set *set);
+
+/* component_name() - "logical\path\name", "" for plain files; valid until the next call */
+const char *component_name(const struct component_key *key);
+
+/* component_is_named() - is @given "PATH", "WRITER-ID:PATH" or "NAME:PATH" of this component?
+ * Names of writers are not kept in a set, so the last form fits the path of any */
+_Bool component_is_named(const char *given, const struct component_key *key);
+
+/* short_name() - the beginning of the backup's id, by which it can be named */
+const char *short_name(const struct set_info *set);
 
 /* find_provider() - the id of a provider named by name or id; exit code, after words */
 int find_provider(const char *word, struct vss_id *ret);

@@ -20,8 +20,8 @@
 bool arg_json, arg_quiet;
 const char *arg_config;
 
-static const struct verb *const verbs[] = { &verb_backup,  &verb_list,   &verb_verify,
-                                            &verb_restore, &verb_shadow, &verb_thaw };
+static const struct verb *const verbs[] = { &verb_backup, &verb_list,   &verb_verify, &verb_restore,
+                                            &verb_forget, &verb_shadow, &verb_thaw };
 
 enum { OPT_JSON = 0x1000, OPT_QUIET, OPT_CONFIG, OPT_HELP, OPT_VERSION };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * verb-list.c - vssctl list: writers, components, providers, volumes, shadows, backups.
+ * verb-list.c - vssctl list: writers, components, providers, volumes, shadows, backups, paths.
  */
 #define _GNU_SOURCE
 #include <stdio.h>
@@ -15,9 +15,11 @@
 DEFINE_CLEANUP(struct vss_backup_components *, vss_backup_components_free)
 DEFINE_CLEANUP(struct vss_enum_object *, vss_enum_object_free)
 
-enum { OPT_FROM = 1 };
+enum { OPT_FROM = 1, OPT_SET, OPT_COMPONENT };
 
-static const char *arg_from;
+static const char *arg_from, *arg_set = "latest";
+static const char *arg_components[64];
+static size_t arg_component_count;
 
 static int gather(struct vss_backup_components *bc, size_t *ret_count) {
         _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
@@ -185,6 +187,14 @@ static int list_writers_or_components(bool components) {
         return r;
 }
 
+static int list_writers(void) {
+        return list_writers_or_components(false);
+}
+
+static int list_components(void) {
+        return list_writers_or_components(true);
+}
+
 static int print_provider(const struct vss_provider_prop *p) {
         static const char *const kinds[] = { "unknown", "system", "software", "hardware",
                                              "file share" };
@@ -290,45 +300,86 @@ static int list_volumes(void) {
 }
 
 static const struct opt options[] = {
-        { "from", "STORE", "backups: the store to look into", OPT_FROM },
+        { "from", "STORE", "backups, paths: the store to look into", OPT_FROM },
+        { "set", "ID", "paths: id, beginning of its name, or latest", OPT_SET },
+        { "component", "PATH", "paths: only this component; repeatable", OPT_COMPONENT },
         { NULL, NULL, NULL, 0 },
 };
 
-static int run_list(int argc, char *argv[]) {
-        const char *what;
+static const struct kind {
+        const char *name;
+        int (*list)(void);
+} kinds[] = {
+        { "writers", list_writers },     { "components", list_components },
+        { "providers", list_providers }, { "volumes", list_volumes },
+        { "shadows", list_shadows },
+};
+
+static int parse_options(int argc, char *argv[]) {
         int c;
 
-        while ((c = next_option(&verb_list, argc, argv)) != -1) {
-                if (c != OPT_FROM)
+        while ((c = next_option(&verb_list, argc, argv)) != -1)
+                switch (c) {
+                case OPT_FROM:
+                        arg_from = optarg;
+                        break;
+                case OPT_SET:
+                        arg_set = optarg;
+                        break;
+                case OPT_COMPONENT:
+                        if (arg_component_count == ELEMENTSOF(arg_components))
+                                return usage_error("at most %zu components at a time",
+                                                   ELEMENTSOF(arg_components));
+                        arg_components[arg_component_count++] = optarg;
+                        break;
+                default:
                         return EXIT_USAGE;
-                arg_from = optarg;
-        }
-        if (argc - optind != 1)
+                }
+        return EXIT_OK;
+}
+
+/* list_store() - what is read from a store and needs no service */
+static int list_store(const char *what, const char *const *paths, size_t path_count) {
+        const struct path_listing listing = { arg_from,       arg_set,
+                                              arg_components, arg_component_count,
+                                              paths,          path_count };
+
+        if (!arg_from)
+                return usage_error("say which store: --from STORE");
+        return strcmp(what, "paths") == 0 ? list_paths(&listing) : list_backups(arg_from);
+}
+
+static int run_list(int argc, char *argv[]) {
+        const char *what;
+        int r = parse_options(argc, argv);
+
+        if (r != EXIT_OK)
+                return r;
+        if (optind == argc)
                 return usage_error("say what to list: writers, components, providers, volumes, "
-                                   "shadows or backups");
-        what = argv[optind];
-        if (strcmp(what, "writers") == 0)
-                return list_writers_or_components(false);
-        if (strcmp(what, "components") == 0)
-                return list_writers_or_components(true);
-        if (strcmp(what, "providers") == 0)
-                return list_providers();
-        if (strcmp(what, "volumes") == 0)
-                return list_volumes();
-        if (strcmp(what, "shadows") == 0)
-                return list_shadows();
+                                   "shadows, backups or paths");
+        what = argv[optind++];
+        if (strcmp(what, "paths") == 0)
+                return list_store(what, (const char *const *)argv + optind,
+                                  (size_t)(argc - optind));
+        if (optind != argc)
+                return usage_error("one thing at a time: 'vssctl list %s' takes no '%s'",
+                                   printable(what), printable(argv[optind]));
         if (strcmp(what, "backups") == 0)
-                return arg_from ? list_backups(arg_from)
-                                : usage_error("say which store: --from STORE");
+                return list_store(what, NULL, 0);
+        for (size_t i = 0; i < ELEMENTSOF(kinds); i++)
+                if (strcmp(what, kinds[i].name) == 0)
+                        return kinds[i].list();
         return usage_error("cannot list '%s'; there are writers, components, providers, volumes, "
-                           "shadows and backups",
-                           what);
+                           "shadows, backups and paths",
+                           printable(what));
 }
 
 const struct verb verb_list = {
         .name = "list",
-        .synopsis = "[OPTIONS] writers | components | providers | volumes | shadows | backups",
-        .summary = "Show what takes part in backups, and the backups of a store.",
+        .synopsis = "[OPTIONS] writers|components|providers|volumes|shadows|backups|paths "
+                    "[PATH...]",
+        .summary = "Show what takes part in backups, the backups of a store, and their paths.",
         .options = options,
         .run = run_list,
 };

@@ -72,34 +72,10 @@ static void add_summary(struct restore_summary *total, const struct restore_summ
         total->bytes += one->bytes;
 }
 
-static const char *component_name(const struct component_key *key) {
-        static char *text;
-
-        free(text);
-        if (asprintf(&text, "%s%s%s", key->logical_path, *key->logical_path ? "\\" : "",
-                     key->name) < 0)
-                text = NULL;
-        return text ? text : key->name;
-}
-
-/* is_named() - @given is "PATH", "WRITER-ID:PATH" or "NAME:PATH"; names are not kept in a set, so
- * the last form fits the path of any writer */
-static bool is_named(const char *given, const struct component_key *key) {
-        const char *path = component_name(key), *colon = strchr(given, ':');
-        struct vss_id id;
-
-        if (strcmp(given, path) == 0)
-                return true;
-        if (!colon || strcmp(colon + 1, path) != 0)
-                return false;
-        return vss_id_parse(strndupa(given, (size_t)(colon - given)), &id) < 0 ||
-               vss_id_equal(&id, &key->writer_id);
-}
-
 /* is_asked_for() - without --component everything is */
 static bool is_asked_for(const struct component_key *key) {
         for (size_t i = 0; i < arg_component_count; i++)
-                if (*key->name && is_named(arg_components[i], key))
+                if (*key->name && component_is_named(arg_components[i], key))
                         return true;
         return arg_component_count == 0;
 }
@@ -257,7 +233,7 @@ static int restore_set(const struct source_set *from, struct restore_summary *to
         if (!found)
                 return usage_error(
                         "there is no such path or component in this backup; 'vssctl list "
-                        "backups' shows its components, its manifest.zst its paths");
+                        "backups' shows its components, 'vssctl list paths' its paths");
         return result;
 }
 
@@ -296,9 +272,9 @@ static int restore_from(const struct paths *paths) {
                 r = store_list(store, &sets, &error);
         if (r >= 0)
                 r = set_find(&sets, arg_set, &set, &error);
-        for (size_t i = 0; r >= 0 && i < sets.damaged_count; i++)
-                fprintf(stderr, "vssctl: note: passed over, it cannot be read: %s\n",
-                        printable(sets.damaged[i]));
+        for (size_t i = 0; r >= 0 && i < sets.unreadable_count; i++)
+                fprintf(stderr, "vssctl: note: passed over, it cannot be read: %s: %s\n",
+                        printable(sets.unreadable[i].folder), printable(sets.unreadable[i].words));
         if (r < 0)
                 r = report_error(&error, "cannot find the backup");
         else {

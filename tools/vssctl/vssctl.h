@@ -38,7 +38,8 @@ struct verb {
         int (*run)(int argc, char *argv[]);
 };
 
-extern const struct verb verb_backup, verb_list, verb_verify, verb_restore, verb_shadow, verb_thaw;
+extern const struct verb verb_backup, verb_list, verb_verify, verb_restore, verb_forget,
+        verb_shadow, verb_thaw;
 
 extern bool arg_json, arg_quiet;
 extern const char *arg_config;
