@@ -290,7 +290,7 @@ static void accepted(struct member *m, const struct phase *phase, struct answer 
         take_document(m, phase, answer);
         if (answer->failure == VSS_E_WRITERERROR_PARTIAL_FAILURE)
                 fail(m, m->state, answer->failure, answer->application_failure, words_of(answer));
-        if (!((phase->flags & ROW_IS_ABORT) && is_failed(m->state)))
+        if (!((phase->flags & ROW_KEEPS_FAILURE) && is_failed(m->state)))
                 m->state = phase->state_ok;
         if (phase->flags & (ROW_CLOSES_WINDOW | ROW_IS_ABORT))
                 m->window_us = 0;

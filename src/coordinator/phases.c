@@ -247,7 +247,7 @@ const struct phase phases[PHASE_COUNT] = {
                                 .state_failed = VSS_WS_FAILED_AT_PRE_RESTORE,
                                 .writer_late = VSS_E_WRITERERROR_TIMEOUT,
                                 .flags = ROW_SENDS_DOCUMENT | ROW_TAKES_DOCUMENT },
-        /* also for one that failed PreRestore */
+        /* also for one that failed PreRestore, and has failed then (B-104) */
         [PHASE_POST_RESTORE] = { .name = "post_restore",
                                  .setting = "post_restore",
                                  .verb = VERB_POST_RESTORE,
@@ -258,7 +258,8 @@ const struct phase phases[PHASE_COUNT] = {
                                  .state_ok = VSS_WS_STABLE,
                                  .state_failed = VSS_WS_FAILED_AT_POST_RESTORE,
                                  .writer_late = VSS_E_WRITERERROR_TIMEOUT,
-                                 .flags = ROW_SENDS_DOCUMENT | ROW_TAKES_DOCUMENT },
+                                 .flags = ROW_SENDS_DOCUMENT | ROW_TAKES_DOCUMENT |
+                                          ROW_KEEPS_FAILURE },
 
         /* ---- what is undone, in the order of S-42 ---- */
         [PHASE_UNDO_HOLD] = { .name = "release",
@@ -279,8 +280,8 @@ const struct phase phases[PHASE_COUNT] = {
                           .state_ok = VSS_WS_STABLE,
                           .writer_late = VSS_E_WRITER_NOT_RESPONDING,
                           .cancel = CANCEL_AFTER_THAW,
-                          .flags = ROW_IS_ABORT | ROW_KILLS_LATE | ROW_ENDS_UNDO |
-                                   ROW_CLOSES_WINDOW },
+                          .flags = ROW_IS_ABORT | ROW_KEEPS_FAILURE | ROW_KILLS_LATE |
+                                   ROW_ENDS_UNDO | ROW_CLOSES_WINDOW },
         [PHASE_ABORT_SNAPSHOTS] = { .name = "abort_snapshots",
                                     .setting = "provider_abort",
                                     .verb = VERB_ABORT_SNAPSHOTS,

@@ -103,12 +103,13 @@ enum row_flags {
         ROW_MAY_START = 1 << 11, /* a program that died is started again for this */
         ROW_PARTICIPATES = 1 << 12, /* writers: being sent this makes Abort and Shutdown due */
         ROW_ENDS_ABORT_DUTY = 1 << 13, /* writers: from here on Abort is not sent (B-134, OQ-B7) */
-        ROW_IS_ABORT = 1 << 14, /* writers: a failed state stays, another becomes state_ok */
+        ROW_IS_ABORT = 1 << 14, /* writers: no second one, and a window ends */
         ROW_ENDS_UNDO = 1 << 15, /* writers: answered, their undo token is not needed any more */
         ROW_KILLS_LATE =
                 1 << 16, /* who misses the deadline is killed: nothing is held now (P-43) */
         ROW_ENDS_SET = 1 << 17, /* providers: their word that the copies are CREATED */
-        ROW_BEGINS_SET = 1 << 18 /* providers: from here on AbortSnapshots is due */
+        ROW_BEGINS_SET = 1 << 18, /* providers: from here on AbortSnapshots is due */
+        ROW_KEEPS_FAILURE = 1 << 19 /* writers: a failed state stays, another becomes state_ok */
 };
 
 #define WS_BIT(state) (1u << (state))

@@ -310,6 +310,10 @@ static int run_row(struct vss_writer *writer, struct writer_session *session,
                 (void)save_components(components, ret_document, NULL); /* B-84 is not ours */
         fill_result(&call, r, &words, result);
         clear_call(&call);
+        if (row->event & (EVENT_PRE_RESTORE | EVENT_POST_RESTORE)) {
+                writer_components_free(session->restoring);
+                session->restoring = row->event == EVENT_PRE_RESTORE ? take(components) : NULL;
+        }
         return close_window(writer, session, row, result);
 }
 
@@ -449,24 +453,40 @@ int writer_event(struct vss_writer *writer, const char *member, const struct vss
 
 /* ---- the end ---- */
 
+/* last_event() - one that nobody sends any more and nobody hears the answer of */
+static void last_event(struct vss_writer *writer, struct writer_session *session,
+                       enum writer_event event, runner_t run) {
+        _cleanup_error_ struct vss_error words = VSS_ERROR_INIT;
+        struct writer_call call = {
+                .writer = writer, .event = event, .session = session, .session_id = session->id
+        };
+
+        writer_enter(&call);
+        (void)run(writer, session->restoring, &words);
+        writer_leave(&call);
+        clear_call(&call);
+}
+
+/* as if the requester had gone; no component has a status, and who is off line comes back */
+static void end_restore(struct vss_writer *writer, struct writer_session *session) {
+        if (session->restoring)
+                writer_components_set_event(session->restoring, COMPONENT_EVENT_POST_RESTORE);
+        if (writer->event_flags & VSS_SM_RESTORE_EVENTS_FLAG)
+                last_event(writer, session, EVENT_POST_RESTORE, run_post_restore);
+}
+
 void writer_abandon(struct vss_writer *writer) {
         while (writer->sessions) {
                 struct writer_session *session = writer->sessions;
-                struct writer_call call = { .writer = writer,
-                                            .event = EVENT_BACKUP_SHUTDOWN,
-                                            .session = session,
-                                            .session_id = session->id };
 
                 if (session->may_hold)
                         call_abort(writer, session);
                 if (!session->has_copies)
                         session->info.set_id = (struct vss_id){ 0 };
-                if (!(session->state & (SESSION_NEW | SESSION_RESTORING | SESSION_RESTORED))) {
-                        writer_enter(&call);
-                        (void)run_backup_shutdown(writer, NULL, NULL);
-                        writer_leave(&call);
-                        clear_call(&call);
-                }
+                if (session->state == SESSION_RESTORING)
+                        end_restore(writer, session);
+                else if (!(session->state & (SESSION_NEW | SESSION_RESTORED)))
+                        last_event(writer, session, EVENT_BACKUP_SHUTDOWN, run_backup_shutdown);
                 writer_end_session(writer, session);
         }
 }

@@ -39,6 +39,7 @@ void writer_end_session(struct vss_writer *writer, struct writer_session *sessio
         if (*link)
                 *link = session->next;
         wire_clear(&wire_info, &session->info);
+        writer_components_free(session->restoring);
         free(session);
 }
 

@@ -835,6 +835,29 @@ static void test_connection_end(void) {
               strstr(story, "shutdown(null) abort shutdown(null) unload "));
 }
 
+/* R-113: the coordinator dies between PreRestore and PostRestore: the writer hears PostRestore from
+ * its own runtime, with the components and without a status, and comes back on line; not twice */
+static void test_connection_end_in_restore(void) {
+        struct bcd *bcd;
+
+        start();
+        CHECK_INT(load(), 0);
+        bcd = new_document();
+        send_fragment(bcd, "PreRestore", COMPONENT_EVENT_PRE_RESTORE);
+        stop();
+        CHECK_STR(story, "pre_restore post_restore unload ");
+        bcd_free(bcd);
+
+        start();
+        CHECK_INT(load(), 0);
+        CHECK_INT(send("PreRestore", &session_a), 0); /* not in component mode */
+        CHECK_INT(send("PostRestore", &session_a), 0);
+        CHECK_INT(send("PreRestore", &session_b), 0);
+        forget();
+        stop();
+        CHECK_STR(story, "(no components) post_restore unload ");
+}
+
 static void test_sigterm(void) {
         start();
         CHECK_INT(load(), 0);
@@ -956,6 +979,7 @@ int main(void) {
         RUN(test_window_after_veto);
         RUN(test_between);
         RUN(test_connection_end);
+        RUN(test_connection_end_in_restore);
         RUN(test_sigterm);
         RUN(test_undo);
         RUN(test_old_size);

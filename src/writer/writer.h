@@ -57,6 +57,8 @@ struct writer_session {
         bool has_copies; /* PostSnapshot came: BackupShutdown names the set (B-138) */
         uint64_t window_end; /* monotonic µs; 0 when the application is surely not frozen */
         struct wire_info info; /* what the coordinator told last */
+        struct vss_writer_components *restoring; /* of PreRestore, for a PostRestore that does not
+                                                  * come; owned, or NULL */
 };
 
 /* one event, while its handler runs */

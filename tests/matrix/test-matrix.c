@@ -341,6 +341,14 @@ static bool restore(struct world *w, const struct prophecy *p) {
         if (!w->session)
                 return false;
         check_writer(w, s, PHASE_POST_RESTORE);
+        if (s->row == PHASE_PRE_RESTORE && s->who && s->fault != FAULT_TWICE) { /* B-104 */
+                struct session_writer status = world_status(w, s->who);
+
+                CHECK_INT(status.state,
+                          foretell_state(s->fault == FAULT_STUCK ? PHASE_POST_RESTORE
+                                                                 : PHASE_PRE_RESTORE));
+                CHECK_INT(status.failure, foretell_failure(s));
+        }
         return true;
 }
 

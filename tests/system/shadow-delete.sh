@@ -6,7 +6,8 @@
 . "$(dirname "$0")/../functions.sh"
 requires btrfs
 B=$SCRATCH/b R=$(mktemp -d /dev/shm/vss-test.XXXXXX)
-cleanup_fn 'rm -rf "$R"'
+reader=
+cleanup_fn 'rm -rf "$R"; [ -z "$reader" ] || kill -9 "$reader" 2>/dev/null'
 make_fs btrfs 300M "$B"
 echo before >"$B/file"
 mkdir "$R/etc"
@@ -18,7 +19,6 @@ requester() {
     mkfifo "$R/in"
     "$BUILD/tests/requester" "$R/etc" "$@" <"$R/in" >"$R/out" 2>"$R/words" &
     reader=$!
-    cleanup_fn "kill -9 $reader 2>/dev/null"
     exec 8>"$R/in"
     printf '%s\n' gather start "add $B" prepare snapshot copies >&8
     for ((i = 0; i < 300; i++)); do
@@ -31,6 +31,7 @@ requester() {
 ends() { # the backup ends, and its copy with it
     exec 8>&-
     wait "$reader" || fail "the backup failed: $(cat "$R/out")"
+    reader=
     [ -z "$(find "$B/.vss" -mindepth 1 2>/dev/null)" ] || fail "a copy stays"
 }
 shadows() { vssctl shadow "${how[@]}" "$@" >"$R/told" 2>&1; }
@@ -72,6 +73,7 @@ requester
 vssd=$(pgrep -P "$reader" -x vssd)
 kill -9 "$vssd" "$reader"
 wait "$reader" 2>/dev/null || true
+reader=
 exec 8>&-
 # the next service deletes it at once; whoever is faster, nobody is refused
 vssctl shadow "${how[@]}" list >/dev/null
