@@ -311,19 +311,32 @@ static int restore(int argc, char **argv) {
         return 0;
 }
 
+/* the set and all it may build on: the sets before it */
 static int verify(int argc, char **argv) {
+        struct set_damages *damages = set_damages_new();
         struct vss_error error = VSS_ERROR_INIT;
         struct verify_summary summary;
+        struct chain_summary chains;
         const struct set_info *set;
         struct set_list list;
         struct store *store;
+        int r = 0;
 
         open_store(argv[0], &store, &list);
-        if (set_find(&list, argv[1], &set, &error) < 0 ||
-            verify_set(store, set, option_full ? VERIFY_CONTENT : 0, &watch, &summary, &error) < 0)
+        if (set_find(&list, argv[1], &set, &error) < 0)
+                die(&error);
+        for (size_t i = 0; i < list.count && list.sets[i] != set; i++)
+                (void)verify_set(store, list.sets[i], option_full ? VERIFY_CONTENT : 0, NULL,
+                                 damages, &summary, NULL);
+        r = verify_set(store, set, option_full ? VERIFY_CONTENT : 0, &watch, damages, &summary,
+                       &error);
+        if (r >= 0)
+                r = verify_chains(store, &list, set, damages, &watch, &chains, &error);
+        if (r < 0)
                 die(&error);
         printf("%llu files %llu bytes\n", (unsigned long long)summary.files,
                (unsigned long long)summary.bytes);
+        set_damages_free(damages);
         set_list_done(&list);
         store_close(store);
         return 0;

@@ -392,10 +392,31 @@ struct verify_summary {
         uint64_t files, bytes, damaged;
 };
 
+/* struct set_damages - what verify_set() found in the sets it was called for, for verify_chains().
+ * The sets are lent and must live as long */
+struct set_damages;
+
+struct set_damages *set_damages_new(void);
+struct set_damages *set_damages_free(struct set_damages *damages);
+
 /* verify_set() - stored bytes against their digests, with VERIFY_CONTENT all contents too. Each
- * damage is told to watch->trouble with file, offset and what is lost. 0, or -EBADMSG */
+ * damage is told to watch->trouble with file, offset and what is lost, and added to @damages, which
+ * may be NULL. 0, or -EBADMSG */
 int verify_set(struct store *store, const struct set_info *set, unsigned flags,
-               const struct engine_watch *watch, struct verify_summary *ret,
-               struct vss_error *reterr);
+               const struct engine_watch *watch, struct set_damages *damages,
+               struct verify_summary *ret, struct vss_error *reterr);
+
+struct chain_summary {
+        uint64_t lost; /* names of the set that cannot be restored because of a set below it */
+        uint64_t broken; /* components that cannot be put together, or not for certain */
+};
+
+/* verify_chains() - what the set inherits: the bases are there and are those it was made on, and
+ * nothing of it lies in the damage that is known of them. Call verify_set() for them first. Each
+ * loss is told to watch->trouble, with the set it lies in and what can be restored instead.
+ * 0, or -EBADMSG */
+int verify_chains(struct store *store, const struct set_list *list, const struct set_info *set,
+                  struct set_damages *damages, const struct engine_watch *watch,
+                  struct chain_summary *ret, struct vss_error *reterr);
 
 #endif

@@ -111,6 +111,12 @@ int content_digest_end(struct content_digest *digest, uint8_t ret[DIGEST_SIZE]);
 size_t content_digest_chunks(const struct content_digest *digest, const uint64_t **ret_numbers,
                              const uint8_t **ret_digests);
 
+/* verify-chain.c: a member of the set that cannot be read, or a stored file of it that is not what
+ * was written; 0 or -ENOMEM */
+int set_damages_add_place(struct set_damages *damages, const struct set_info *set,
+                          uint32_t operation, char archive, uint64_t offset);
+int set_damages_add_file(struct set_damages *damages, const struct set_info *set, const char *name);
+
 /* view.c: what view_next() is made of */
 struct view_part {
         size_t link; /* in the chain */

@@ -21,16 +21,28 @@ struct verify {
         struct store *store;
         const struct set_info *set;
         const struct engine_watch *watch;
+        struct set_damages *damages; /* may be NULL */
         struct verify_summary summary;
+        bool list_damaged; /* a manifest */
         struct vss_error *reterr;
 };
 
-static int damaged(struct verify *verify, uint32_t component, const char *path, int code,
-                   const char *words) {
+static void tell(struct verify *verify, uint32_t component, const char *path, int code,
+                 const char *words) {
         verify->summary.damaged++;
         if (verify->watch && verify->watch->trouble)
                 verify->watch->trouble(verify->watch->userdata, component, path, code, words);
-        return 0;
+}
+
+/* something of a stored file is wrong, by more than single members */
+static int damaged(struct verify *verify, const char *file, uint32_t component, const char *path,
+                   int code, const char *words) {
+        const char *slash = strrchr(file, '/');
+
+        if (slash && strcmp(slash + 1, MANIFEST_FILE) == 0)
+                verify->list_damaged = true;
+        tell(verify, component, path, code, words);
+        return verify->damages ? set_damages_add_file(verify->damages, verify->set, file) : 0;
 }
 
 static int progress(struct verify *verify, const char *path) {
@@ -53,10 +65,10 @@ static int check_stored(struct verify *verify, const struct stored_file *file) {
         int r;
 
         if (fd < 0)
-                return damaged(verify, 0, file->name, fd, vss_error_message(&error));
+                return damaged(verify, file->name, 0, file->name, fd, vss_error_message(&error));
         r = digest_file(fd, digest, &size);
         if (r < 0)
-                return damaged(verify, 0, file->name, r, strerror(-r));
+                return damaged(verify, file->name, 0, file->name, r, strerror(-r));
         verify->summary.files++;
         verify->summary.bytes += size;
         if (size == file->size && memcmp(digest, file->digest, DIGEST_SIZE) == 0)
@@ -68,7 +80,7 @@ static int check_stored(struct verify *verify, const struct stored_file *file) {
                 words = NULL;
                 return -ENOMEM;
         }
-        return damaged(verify, 0, file->name, -EBADMSG, words);
+        return damaged(verify, file->name, 0, file->name, -EBADMSG, words);
 }
 
 /* which pieces of a large file are wrong, by the digests in the manifest */
@@ -100,6 +112,7 @@ static char *wrong_pieces(struct members *members, struct manifest_reader *reade
 
 static int check_member(struct verify *verify, struct members *members,
                         struct manifest_reader *reader, const struct record *record) {
+        uint32_t operation = members->chain->links[0].operation;
         _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
         struct view_part part = { 0, record };
         int r = members_check(members, &part, &error);
@@ -114,7 +127,11 @@ static int check_member(struct verify *verify, struct members *members,
                         words = NULL;
                         return -ENOMEM;
                 }
-                return damaged(verify, record->component, record->path, r, words);
+                tell(verify, record->component, record->path, r, words);
+                return verify->damages
+                               ? set_damages_add_place(verify->damages, verify->set, operation,
+                                                       record->archive, record->offset)
+                               : 0;
         }
         verify->summary.files++;
         verify->summary.bytes += record->size;
@@ -134,7 +151,7 @@ static int check_records(struct verify *verify, struct members *members,
                 if (before &&
                     (record->component < component ||
                      (record->component == component && path_compare(before, record->path) >= 0)))
-                        return damaged(verify, record->component, record->path, -EBADMSG,
+                        return damaged(verify, name, record->component, record->path, -EBADMSG,
                                        "the manifest is out of order here");
                 free(before);
                 before = strdup(record->path);
@@ -147,7 +164,8 @@ static int check_records(struct verify *verify, struct members *members,
                 if (r < 0)
                         return r;
         }
-        return r < 0 && r != -ENOMEM ? damaged(verify, 0, name, r, vss_error_message(&error)) : r;
+        return r < 0 && r != -ENOMEM ? damaged(verify, name, 0, name, r, vss_error_message(&error))
+                                     : r;
 }
 
 static int check_operation(struct verify *verify, const struct set_operation *operation) {
@@ -164,7 +182,7 @@ static int check_operation(struct verify *verify, const struct set_operation *op
         fd = store_open_file(verify->store, verify->set, name, &error);
         r = fd < 0 ? fd : manifest_reader_new(fd, name, &reader, &error);
         if (r < 0)
-                r = r == -ENOMEM ? r : damaged(verify, 0, name, r, vss_error_message(&error));
+                r = r == -ENOMEM ? r : damaged(verify, name, 0, name, r, vss_error_message(&error));
         else
                 r = check_records(verify, &members, reader, name);
         manifest_reader_free(reader);
@@ -172,10 +190,19 @@ static int check_operation(struct verify *verify, const struct set_operation *op
         return r;
 }
 
+static const char *what_remains(const struct verify *verify, unsigned flags) {
+        if (verify->list_damaged)
+                return "its list of names is damaged, so it can be restored in part only";
+        return flags & VERIFY_CONTENT ? "all files that are not named can be restored"
+                                      : "a full verification will name the files that are lost";
+}
+
 int verify_set(struct store *store, const struct set_info *set, unsigned flags,
-               const struct engine_watch *watch, struct verify_summary *ret,
-               struct vss_error *reterr) {
-        struct verify verify = { .store = store, .set = set, .watch = watch, .reterr = reterr };
+               const struct engine_watch *watch, struct set_damages *damages,
+               struct verify_summary *ret, struct vss_error *reterr) {
+        struct verify verify = {
+                .store = store, .set = set, .watch = watch, .damages = damages, .reterr = reterr
+        };
         const struct set_record *record = set_record_of(set);
         int r = 0;
 
@@ -190,7 +217,7 @@ int verify_set(struct store *store, const struct set_info *set, unsigned flags,
                 return r;
         if (ret->damaged > 0)
                 return vss_fail(reterr, -EBADMSG,
-                                "the set '%s' is damaged: %" PRIu64 " things are wrong with it",
-                                set->folder, ret->damaged);
+                                "the set '%s' is damaged: %" PRIu64 " things are wrong with it; %s",
+                                set->folder, ret->damaged, what_remains(&verify, flags));
         return 0;
 }

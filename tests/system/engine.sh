@@ -214,6 +214,55 @@ test_damage() {
     ok "damage"
 }
 
+# what an increment inherits is proven down to the full set: I-184, IV-96
+test_chain_damage() {
+    local w=$SCRATCH/chain i full inc second size at; mkdir -p "$w/s"; cd "$w"
+    for i in {1..300}; do head -c 9000 /dev/urandom >"s/f$i"; done
+    full=$("$TOOL" backup store /s="$w/s")
+    for i in {1..100}; do head -c 9000 /dev/urandom >"s/f$i"; done; rm s/f29?
+    inc=$("$TOOL" backup -t incremental store /s="$w/s")
+    for i in {101..150}; do head -c 9000 /dev/urandom >"s/f$i"; done
+    second=$("$TOOL" backup -t incremental store /s="$w/s"); cp -a store whole
+    vssctl verify --from store "$second" >out || fail "a good chain does not verify"
+    [ "$(grep -c ': good' out)" = 3 ] || fail "the sets below were not looked at: $(cat out)"
+
+    # many places of the full set's archive: what the others inherit of it is named, and only that
+    set -- store/*-full-*; size=$(stat -c %s "$1/op-1/data.tar.zst")
+    for at in 10 $((size - 1500000)); do
+        printf '\x5a\xa5' | dd of="$1/op-1/data.tar.zst" bs=1 seek=$at conv=notrunc status=none; done
+    ! vssctl verify --from store "$second" >out 2>words || fail "a damaged base is not noticed"
+    grep -q "^${1##*/}: DAMAGED" out && [ "$(grep -c 'NOT WHOLE' out)" = 2 ] || fail "which set is damaged: $(cat out)"
+    grep -q "all others can be restored" words || fail "what can still be restored: $(tail -3 words)"
+    for i in "$inc" "$second"; do
+        rm -rf o w2; { "$TOOL" verify -f store "$i" 2>&1 || true; } | sed -n "s|^trouble: '/s/\(f[0-9]*\)': lost.*|\1|p" | sort >lost
+        ! "$TOOL" restore store "$i" o >/dev/null 2>&1 || fail "a restore with losses is called good"
+        "$TOOL" restore whole "$i" w2 >/dev/null; ls o/s | sort >have
+        ls w2/s | sort | comm -13 have - | cmp -s - lost || fail "$(wc -l <lost) are called lost, $(wc -l <have) restored"
+        [ -s lost ] && ! grep -qx 'f[1-9]' lost || fail "something that was stored again is called lost"
+    done
+    ! vssctl verify --quick --from store "$second" >out 2>words && grep -q 'what lies there cannot be restored' words ||
+        fail "quick: $(cat words)"
+    rm -rf store; cp -a whole store; set -- store/*-full-*
+
+    # another full set under the name and id of the base: each for itself is good, the chain is not
+    "$TOOL" backup other /s="$w/s" >/dev/null
+    rm -r "$1/op-1"; cp -a other/2*/op-1 "$1/"
+    python3 - "$1" other/2* <<'P'
+import hashlib, sys
+base, other = (open(f + '/backup-set.txt', 'rb').read().split(b'\n') for f in sys.argv[1:])
+lines = [next(l for l in base if l.startswith(b'id')) if l.startswith(b'id') else l for l in other[:-2]]
+text = b'\n'.join(lines) + b'\n'
+open(sys.argv[1] + '/backup-set.txt', 'wb').write(text + b'sha256\t' + hashlib.sha256(text).hexdigest().encode() + b'\n')
+P
+    vssctl verify --from store "$full" >/dev/null || fail "the false base is not good for itself"
+    ! vssctl verify --from store "$second" >out 2>words && grep -q 'made on another base' words || fail "a false base: $(cat words)"
+    grep -q "restored whole is '${1##*/}'" words || fail "no word of what can be restored: $(cat words)"
+    rm -rf "$1"
+    ! vssctl verify --from store "$second" >out 2>words && grep -q 'missing or damaged' words || fail "no base: $(cat words)"
+    cd "$SCRATCH"; rm -rf "$w"
+    ok "damage below a set"
+}
+
 # says WORDS COMMAND: it fails, and says so
 says() {
     local words=$1 out; shift
@@ -316,7 +365,7 @@ case ${1:-all} in
     rounds) test_rounds 11 ""; test_rounds 12 ""; test_rounds 13 -c ;;
     links) test_hard_links ""; test_hard_links -c
         for seed in 21 22 23; do test_link_rounds $seed ""; test_link_rounds $seed -c; done ;;
-    damage) test_damage ;;
+    damage) test_damage; test_chain_damage ;;
     hostile) test_full; test_links_in_the_way ;;
     crashes) for t in full_disk killed restore_killed store; do "test_$t"; done ;;
     all) for t in trees rounds links damage hostile crashes; do "$SELF" $t; done ;;

@@ -219,7 +219,7 @@ static int verify_outcome(const struct backup_outcome *o) {
                 r = store_list(store, &sets, &error);
         set = r < 0 ? NULL : set_find_id(&sets, &o->set_id);
         if (set)
-                r = verify_set(store, set, VERIFY_CONTENT, NULL, &summary, &error);
+                r = verify_set(store, set, VERIFY_CONTENT, NULL, NULL, &summary, &error);
         set_list_done(&sets);
         progress("%s", "");
         if (r < 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * verb-verify.c - vssctl verify: is what lies in a store still what was written?
+ * verb-verify.c - vssctl verify: is what lies in a store still what was written? With a backup all
+ * that it builds on is checked, each once.
  */
 #define _GNU_SOURCE
 #include <inttypes.h>
@@ -13,12 +14,25 @@
 #include "list.h"
 #include "vssctl.h"
 
-DEFINE_CLEANUP(struct store *, store_close)
-
 enum { OPT_FROM = 1, OPT_QUICK };
 
 static const char *arg_from;
 static bool arg_quick;
+
+/* struct checked - one set of the store */
+struct checked {
+        bool needed; /* asked for, or below one that is */
+        int result; /* of verify_set() */
+        struct verify_summary summary;
+        struct vss_error error;
+};
+
+struct verifying {
+        struct store *store;
+        struct set_list sets;
+        struct checked *checked; /* one for each set */
+        struct set_damages *damages;
+};
 
 static void on_trouble(void *userdata, uint32_t component, const char *path, int code,
                        const char *words) {
@@ -32,77 +46,133 @@ static int on_progress(void *userdata, uint64_t entries, uint64_t bytes, const c
         return 0;
 }
 
-/* check_chains() - what a set builds on must be there, or it cannot be restored */
-static int check_chains(const struct set_list *sets, const struct set_info *set,
-                        struct vss_error *reterr) {
-        for (uint32_t i = 0; i < set->operations_count; i++)
-                for (uint32_t k = 0; k < set->operations[i].components_count; k++) {
-                        struct set_place place = { set, i + 1, k };
-                        const struct set_component *component = set_place_component(&place);
-                        struct chain chain = { 0 };
-                        int r = component && component->good
-                                        ? chain_of(sets, &place, &chain, reterr)
-                                        : 0;
+/* need() - the set, and all that its components build on */
+static void need(struct verifying *v, const struct set_info *set) {
+        size_t index = 0;
 
-                        chain_done(&chain);
-                        if (r < 0)
-                                return r;
+        while (index < v->sets.count && v->sets.sets[index] != set)
+                index++;
+        if (index == v->sets.count || v->checked[index].needed)
+                return;
+        v->checked[index].needed = true;
+        for (size_t i = 0; i < set->operations_count; i++)
+                for (size_t k = 0; k < set->operations[i].components_count; k++) {
+                        const struct vss_id *base = &set->operations[i].components[k].base;
+
+                        if (!vss_id_is_null(base))
+                                need(v, set_find_id(&v->sets, base));
                 }
-        return 0;
 }
 
-static int verify_one(struct store *store, const struct set_list *sets, struct set_info *set) {
+/* verify_own() - what lies in the set itself */
+static void verify_own(struct verifying *v, size_t index) {
+        struct checked *checked = &v->checked[index];
+        struct set_info *set = v->sets.sets[index];
         const struct engine_watch watch = { set, on_progress, on_trouble };
-        _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
-        struct verify_summary s = { 0 };
+
+        checked->result = verify_set(v->store, set, arg_quick ? 0 : VERIFY_CONTENT, &watch,
+                                     v->damages, &checked->summary, &checked->error);
+        progress("%s", "");
+}
+
+static void print_verified(const struct set_info *set, const struct checked *checked,
+                           const struct chain_summary *chains, int result) {
+        const struct verify_summary *s = &checked->summary;
         struct json json = { 0 };
-        int r = verify_set(store, set, arg_quick ? 0 : VERIFY_CONTENT, &watch, &s, &error);
+
+        if (!arg_json) {
+                printf("%s: %s, %" PRIu64 " files, %s\n", printable(set->folder),
+                       checked->result < 0 ? "DAMAGED"
+                       : result < 0        ? "NOT WHOLE"
+                                           : "good",
+                       s->files, format_bytes(s->bytes));
+                return;
+        }
+        json_string(&json, "record", "verify");
+        json_string(&json, "folder", set->folder);
+        json_number(&json, "files", (int64_t)s->files);
+        json_number(&json, "bytes", (int64_t)s->bytes);
+        json_number(&json, "damaged", (int64_t)s->damaged);
+        json_number(&json, "lost_with_bases", (int64_t)chains->lost);
+        json_number(&json, "components_broken", (int64_t)chains->broken);
+        json_bool(&json, "good", checked->result >= 0 && result >= 0);
+        (void)json_print(&json);
+}
+
+/* verify_inherited() - what it builds on, now that all below it is known; exit code */
+static int verify_inherited(struct verifying *v, size_t index) {
+        _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
+        struct checked *checked = &v->checked[index];
+        struct set_info *set = v->sets.sets[index];
+        const struct engine_watch watch = { set, on_progress, on_trouble };
+        struct chain_summary chains = { 0 };
+        int r = verify_chains(v->store, &v->sets, set, v->damages, &watch, &chains, &error);
+
+        print_verified(set, checked, &chains, r);
+        if (checked->result < 0)
+                (void)report_error(&checked->error, "%s", printable(set->folder));
+        if (r < 0)
+                (void)report_error(&error, "%s", printable(set->folder));
+        return checked->result < 0 || r < 0 ? EXIT_RUNTIME : EXIT_OK;
+}
+
+static int verify_needed(struct verifying *v) {
+        int result = EXIT_OK;
+
+        for (size_t i = 0; i < v->sets.count; i++)
+                if (v->checked[i].needed)
+                        verify_own(v, i);
+        for (size_t i = 0; i < v->sets.count; i++)
+                if (v->checked[i].needed && verify_inherited(v, i) != EXIT_OK)
+                        result = EXIT_RUNTIME;
+        return result;
+}
+
+/* choose() - all sets, or the named ones; exit code */
+static int choose(struct verifying *v, char *names[]) {
+        for (size_t i = 0; !*names && i < v->sets.count; i++)
+                need(v, v->sets.sets[i]);
+        for (; *names; names++) {
+                _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
+                const struct set_info *set;
+
+                if (set_find(&v->sets, *names, &set, &error) < 0)
+                        return report_error(&error, "cannot verify '%s'", printable(*names));
+                need(v, set);
+        }
+        return EXIT_OK;
+}
+
+static int verify_open(struct verifying *v) {
+        _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
+        int r = store_open(arg_from, 0, &v->store, &error);
 
         if (r >= 0)
-                r = check_chains(sets, set, &error);
-        progress("%s", "");
-        if (arg_json) {
-                json_string(&json, "record", "verify");
-                json_string(&json, "folder", set->folder);
-                json_number(&json, "files", (int64_t)s.files);
-                json_number(&json, "bytes", (int64_t)s.bytes);
-                json_number(&json, "damaged", (int64_t)s.damaged);
-                json_bool(&json, "good", r >= 0);
-                (void)json_print(&json);
-        } else
-                printf("%s: %s, %" PRIu64 " files, %s\n", printable(set->folder),
-                       r < 0 ? "DAMAGED" : "good", s.files, format_bytes(s.bytes));
-        return r < 0 ? report_error(&error, "%s", printable(set->folder)) : EXIT_OK;
+                r = store_list(v->store, &v->sets, &error);
+        if (r < 0)
+                return report_error(&error, "cannot verify");
+        v->checked = calloc(v->sets.count + 1, sizeof(*v->checked));
+        v->damages = set_damages_new();
+        return v->checked && v->damages ? EXIT_OK : EXIT_MEMORY;
 }
 
 static int verify_store(char *names[]) {
-        _cleanup_(store_closep) struct store *store = NULL;
-        _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
-        struct set_list sets = { 0 };
-        int result = EXIT_OK, r = store_open(arg_from, 0, &store, &error);
+        struct verifying v = { 0 };
+        bool all = !*names;
+        int result = verify_open(&v);
 
-        if (r >= 0)
-                r = store_list(store, &sets, &error);
-        if (r < 0)
-                return report_error(&error, "cannot verify");
-        for (size_t i = 0; !*names && i < sets.count; i++)
-                if (verify_one(store, &sets, sets.sets[i]) != EXIT_OK)
-                        result = EXIT_RUNTIME;
-        for (size_t i = 0; !*names && i < sets.unreadable_count; i++)
-                result = print_unreadable(&sets.unreadable[i]);
-        for (; *names && result != EXIT_USAGE; names++) {
-                const struct set_info *set;
-
-                r = set_find(&sets, *names, &set, &error);
-                if (r < 0)
-                        result = report_error(&error, "cannot verify '%s'", printable(*names));
-                else
-                        for (size_t i = 0; i < sets.count; i++)
-                                if (sets.sets[i] == set &&
-                                    verify_one(store, &sets, sets.sets[i]) != EXIT_OK)
-                                        result = EXIT_RUNTIME;
-        }
-        set_list_done(&sets);
+        if (result == EXIT_OK)
+                result = choose(&v, names);
+        if (result == EXIT_OK)
+                result = verify_needed(&v);
+        for (size_t i = 0; all && i < v.sets.unreadable_count; i++)
+                result = print_unreadable(&v.sets.unreadable[i]);
+        for (size_t i = 0; v.checked && i < v.sets.count; i++)
+                vss_error_clear(&v.checked[i].error);
+        free(v.checked);
+        set_damages_free(v.damages);
+        set_list_done(&v.sets);
+        store_close(v.store);
         return result;
 }
 
