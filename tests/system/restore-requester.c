@@ -17,6 +17,7 @@
 
 static struct vss_error error;
 static struct vss_backup_components *bc;
+static size_t changed; /* components whose writers have set another target */
 
 static void must(int r, const char *what) {
         if (r == 0)
@@ -50,6 +51,7 @@ static size_t each_component(void (*what)(const struct vss_component_key *key)) 
         struct vss_writer_components *part;
         size_t n = 0, count = 0;
 
+        changed = 0;
         must(vss_backup_components_get_writer_components_count(bc, &n, &error), "count");
         for (size_t i = 0; i < n; i++) {
                 struct vss_component_key key = { 0 };
@@ -62,6 +64,7 @@ static size_t each_component(void (*what)(const struct vss_component_key *key)) 
                         key.type = vss_component_get_component_type(c);
                         key.logical_path = vss_component_get_logical_path(c);
                         key.name = vss_component_get_component_name(c);
+                        changed += vss_component_get_restore_target(c) != VSS_RT_ORIGINAL;
                         what(&key);
                         count++;
                 }
@@ -121,6 +124,7 @@ int main(int argc, char **argv) {
         print_status();
         usleep((unsigned)atoi(argv[3]) * 1000);
         (void)each_component(restored);
+        printf("changed %zu\n", changed);
         finish(vss_backup_components_post_restore(bc, &async, &error), &async, "post_restore");
         print_status();
         vss_backup_components_free(bc);
