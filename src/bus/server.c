@@ -106,8 +106,21 @@ static bool is_told(const struct log_record *record) {
                (strcmp(record->phase, "load") == 0 || strcmp(record->phase, "identify") == 0);
 }
 
+/* B-161: what an administrator needs to find the writer; a requester that has a service of its own
+ * sees it with the writer's status */
+static void log_rejected(struct server *server, const struct log_record *record) {
+        char class[VSS_ID_TEXT_SIZE], instance[VSS_ID_TEXT_SIZE], session[VSS_ID_TEXT_SIZE];
+
+        server_log(server, record->level,
+                   "%s: event %s failed with %s (class %s, instance %s, session %s)", record->who,
+                   record->phase, vss_error_name(record->code),
+                   vss_id_format(&record->writer_id, class),
+                   vss_id_format(&record->instance_id, instance),
+                   vss_id_format(&record->session_id, session));
+}
+
 static void op_log(void *userdata, const struct log_record *record) {
-        const struct server *server = userdata;
+        struct server *server = userdata;
         char set[VSS_ID_TEXT_SIZE] = "";
 
         if (server->private && is_told(record) && !server->debug)
@@ -116,6 +129,8 @@ static void op_log(void *userdata, const struct log_record *record) {
                 vss_id_format(&record->set_id, set);
         server_log(userdata, record->level, "%s%s%s%s%s%s%s", *set ? "set " : "", set,
                    *set ? ": " : "", record->who, *record->who ? ": " : "", record->message, "");
+        if (record->code && (!server->private || server->debug))
+                log_rejected(server, record);
 }
 
 static const struct notice_ops notice_ops = { op_progress, op_completed, op_log };

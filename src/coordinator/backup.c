@@ -67,7 +67,7 @@ int session_start_snapshot_set(struct session *s, struct vss_id *ret_set_id,
         return 0;
 }
 
-/* S-51: over those that take part, or before that is known, over all */
+/* S-51, S-52: over those that take part, or before that is known, over all */
 void session_tell_autorecovery(struct session *s) {
         bool wanted = false;
 
@@ -81,7 +81,7 @@ void session_tell_autorecovery(struct session *s) {
         }
         s->set->view.context = s->context;
         if (wanted && context_has_writers(s->context) &&
-            !(s->context & VSS_VOLSNAP_ATTR_NO_AUTORECOVERY))
+            !(s->context & (VSS_VOLSNAP_ATTR_NO_AUTORECOVERY | VSS_VOLSNAP_ATTR_TRANSPORTABLE)))
                 s->set->view.context |= VSS_VOLSNAP_ATTR_AUTORECOVER;
 }
 

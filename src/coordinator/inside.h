@@ -339,6 +339,9 @@ void note_progress(struct coordinator *c, struct operation *operation, const cha
                    const char *who);
 void note_log(struct coordinator *c, enum log_level level, struct session *session,
               const char *phase, const char *who, const char *format, ...) VSS_PRINTF(6, 7);
+/* note_rejected() - B-161: @member has rejected, missed or lost the event of @phase */
+void note_rejected(const struct member *member, const struct phase *phase, int code,
+                   const char *words);
 /* notes_reserve() - room for @count words that wait; before anything is held */
 int notes_reserve(struct coordinator *c, size_t count);
 void notes_flush(struct coordinator *c); /* when nothing is held any more */

@@ -195,16 +195,31 @@ static bool is_well(enum ending ending, const struct answer *answer) {
                (answer->failure == 0 || answer->failure == VSS_E_WRITERERROR_PARTIAL_FAILURE);
 }
 
+static bool is_writer_error(int32_t code) {
+        return (code >= VSS_E_WRITERERROR_INCONSISTENTSNAPSHOT &&
+                code <= VSS_E_WRITERERROR_RECOVERY_FAILED) ||
+               code == VSS_E_WRITERERROR_PARTIAL_FAILURE;
+}
+
+static int32_t code_of(const struct phase *phase, enum ending ending, const struct answer *answer) {
+        if (ending != ENDED_ANSWERED)
+                return ending == ENDED_LATE ? phase->writer_late : VSS_E_WRITER_NOT_RESPONDING;
+        return is_writer_error(answer->failure) ? answer->failure
+                                                : VSS_E_WRITERERROR_NONRETRYABLE; /* B-81 */
+}
+
 static void abort_done(void *owner, void *target, enum ending ending, struct answer *answer) {
+        const struct phase *phase = &phases[PHASE_ABORT];
         struct member *m = owner;
+        char words[512];
 
         if (is_well(ending, answer)) {
                 ledgers_drop_undo(m);
                 return; /* else BackupShutdown ends the duty, or a fresh process */
         }
-        note_log(m->session->coordinator, WORDS_ERROR, m->session, phases[PHASE_ABORT].name,
-                 m->identity.name, "writer '%s' did not take 'abort': %s", m->identity.name,
-                 words_of(answer));
+        (void)snprintf(words, sizeof(words), "writer '%s' did not take 'abort': %s",
+                       m->identity.name, words_of(answer));
+        note_rejected(m, phase, code_of(phase, ending, answer), words);
         if (ending == ENDED_LATE && m->party)
                 party_kill(m->party, "it did not answer Abort");
 }
@@ -255,27 +270,17 @@ static void take_document(struct member *m, const struct phase *phase, struct an
         *place = take_fd(&answer->document);
 }
 
-static bool is_writer_error(int32_t code) {
-        return (code >= VSS_E_WRITERERROR_INCONSISTENTSNAPSHOT &&
-                code <= VSS_E_WRITERERROR_RECOVERY_FAILED) ||
-               code == VSS_E_WRITERERROR_PARTIAL_FAILURE;
-}
-
 static void rejected(struct member *m, const struct phase *phase, enum ending ending,
                      const struct answer *answer) {
-        struct coordinator *c = m->session->coordinator;
-        int32_t code = is_writer_error(answer->failure) ? answer->failure
-                                                        : VSS_E_WRITERERROR_NONRETRYABLE; /* B-81 */
-        const char *how = "rejected";
+        static const char *const how[] = { [ENDED_ANSWERED] = "rejected",
+                                           [ENDED_LATE] = "did not answer",
+                                           [ENDED_LOST] = "was lost in" };
+        int32_t code = code_of(phase, ending, answer);
         char words[512];
 
-        if (ending != ENDED_ANSWERED) {
-                how = ending == ENDED_LATE ? "did not answer" : "was lost in";
-                code = ending == ENDED_LATE ? phase->writer_late : VSS_E_WRITER_NOT_RESPONDING;
-        }
-        (void)snprintf(words, sizeof(words), "writer '%s' %s '%s': %s", m->identity.name, how,
-                       phase->name, words_of(answer));
-        note_log(c, WORDS_ERROR, m->session, phase->name, m->identity.name, "%s", words);
+        (void)snprintf(words, sizeof(words), "writer '%s' %s '%s': %s", m->identity.name,
+                       how[ending], phase->name, words_of(answer));
+        note_rejected(m, phase, code, words);
         if (!((phase->flags & ROW_IS_ABORT) && is_failed(m->state)))
                 fail(m, phase->state_failed ? phase->state_failed : m->state, code,
                      ending == ENDED_ANSWERED ? answer->application_failure : 0, words);

@@ -64,33 +64,50 @@ void note_progress(struct coordinator *c, struct operation *operation, const cha
         cut(note->who, sizeof(note->who), who);
 }
 
-void note_log(struct coordinator *c, enum log_level level, struct session *session,
-              const char *phase, const char *who, const char *format, ...) {
-        char words[sizeof(((struct note *)NULL)->message)];
-        struct log_record record = { .level = level, .phase = phase, .who = who, .message = words };
+static void emit(struct coordinator *c, struct log_record *record, struct session *session) {
         struct note *note;
-        va_list args;
 
-        va_start(args, format);
-        (void)vsnprintf(words, sizeof(words), format, args);
-        va_end(args);
         if (session) {
-                record.session_id = session->id;
+                record->session_id = session->id;
                 if (session->set)
-                        record.set_id = session->set->view.set_id;
-                if (level <= WORDS_WARNING)
-                        session_absent(session, words);
+                        record->set_id = session->set->view.set_id;
+                if (record->level <= WORDS_WARNING)
+                        session_absent(session, record->message);
         }
         if (!coordinator_held(c)) {
-                c->ports->notice->log(c->ports->userdata, &record);
+                c->ports->notice->log(c->ports->userdata, record);
                 return;
         }
         note = note_new(c);
         if (!note)
                 return;
-        note->record = record;
-        cut(note->who, sizeof(note->who), who);
-        cut(note->message, sizeof(note->message), words);
+        note->record = *record;
+        cut(note->who, sizeof(note->who), record->who);
+        cut(note->message, sizeof(note->message), record->message);
+}
+
+void note_log(struct coordinator *c, enum log_level level, struct session *session,
+              const char *phase, const char *who, const char *format, ...) {
+        char words[sizeof(((struct note *)NULL)->message)];
+        struct log_record record = { .level = level, .phase = phase, .who = who, .message = words };
+        va_list args;
+
+        va_start(args, format);
+        (void)vsnprintf(words, sizeof(words), format, args);
+        va_end(args);
+        emit(c, &record, session);
+}
+
+void note_rejected(const struct member *m, const struct phase *phase, int code, const char *words) {
+        struct log_record record = { .level = WORDS_ERROR,
+                                     .phase = phase->name,
+                                     .who = m->identity.name,
+                                     .message = words,
+                                     .writer_id = m->identity.writer_id,
+                                     .instance_id = m->identity.instance_id,
+                                     .code = code };
+
+        emit(m->session->coordinator, &record, m->session);
 }
 
 void notes_flush(struct coordinator *c) {

@@ -252,6 +252,8 @@ struct log_record {
         const char *phase; /* "" when outside of one */
         const char *who; /* name of the participant, or "" */
         const char *message;
+        struct vss_id writer_id, instance_id; /* of a writer that rejected an event (B-161) */
+        int code; /* and how; 0: no such thing happened */
 };
 
 /*

@@ -130,6 +130,10 @@ static void test_contexts(void) {
                 { VSS_CTX_BACKUP | VSS_VOLSNAP_ATTR_HARDWARE_ASSISTED, E_INVALIDARG },
                 { VSS_CTX_BACKUP | VSS_VOLSNAP_ATTR_AUTORECOVER, E_INVALIDARG },
                 { VSS_VOLSNAP_ATTR_PERSISTENT, E_INVALIDARG },
+                /* S-61: neither persistent nor auto-release: providers may, no context does */
+                { VSS_VOLSNAP_ATTR_NO_AUTO_RELEASE, E_INVALIDARG },
+                { VSS_VOLSNAP_ATTR_NO_AUTO_RELEASE | VSS_VOLSNAP_ATTR_NO_WRITERS, E_INVALIDARG },
+                { VSS_CTX_BACKUP | VSS_VOLSNAP_ATTR_NO_AUTO_RELEASE, E_INVALIDARG },
                 { VSS_CTX_BACKUP | VSS_VOLSNAP_ATTR_DIFFERENTIAL | VSS_VOLSNAP_ATTR_PLEX,
                   E_INVALIDARG },
                 { VSS_VOLSNAP_ATTR_NO_AUTORECOVERY | VSS_VOLSNAP_ATTR_ROLLBACK_RECOVERY,
@@ -149,6 +153,31 @@ static void test_contexts(void) {
                                   VSS_E_BAD_STATE);
                 end(w);
         }
+}
+
+/* B-3: the context is set before StartSnapshotSet; whoever sets none makes a backup */
+static void test_context_in_time(void) {
+        struct world *w = usual_world();
+        struct vss_volume v = world_volume("/v2");
+
+        CHECK_INT(session_new(w->c, 0, false, w, &w->session, NULL), 0);
+        CHECK_INT(world_gather(w), FINISHED);
+        CHECK_INT(world_start(w, NULL), 0);
+        CHECK_INT(session_set_context(w->session, VSS_CTX_NAS_ROLLBACK, NULL), VSS_E_BAD_STATE);
+        CHECK_INT(world_add(w, "/v2", NULL), 0);
+        CHECK_INT(world_prepare(w), FINISHED);
+        CHECK_INT(world_do(w), FINISHED);
+        CHECK_INT(world_actor(w, "own")->last_context, VSS_CTX_BACKUP);
+        CHECK_INT(world_actor(w, "front")->last_context, VSS_CTX_BACKUP);
+        CHECK_INT(session_set_context(w->session, VSS_CTX_BACKUP, NULL), VSS_E_BAD_STATE);
+        world_release(w);
+        CHECK_INT(session_new(w->c, 0, false, w, &w->session, NULL), 0);
+        CHECK_INT(session_set_context(w->session, VSS_CTX_FILE_SHARE_BACKUP, NULL), 0);
+        w->replied = false;
+        CHECK_INT(session_is_volume_supported(w->session, &v, NULL, world_reply, w, NULL), 0);
+        world_run(w, &w->replied);
+        CHECK_INT(session_set_context(w->session, VSS_CTX_BACKUP, NULL), VSS_E_BAD_STATE); /* S-4 */
+        end(w);
 }
 
 static void test_context_all_creates_nothing(void) { /* S-5 */
@@ -732,6 +761,51 @@ static void test_abort_in_the_window(void) {
         end(w);
 }
 
+/* B-19, OQ-B12: the status after BackupComplete tells its failure, as often as it is asked for; the
+ * writer is free for the next backup by then, whether anybody asks or not */
+static void test_status_after_complete(void) {
+        struct world *w = usual_world();
+        struct session *first;
+
+        world_upto_do(w, VSS_CTX_BACKUP, 1);
+        CHECK_INT(world_do(w), FINISHED);
+        world_strike(world_actor(w, "front"), VERB_BACKUP_COMPLETE, FAULT_NONRETRYABLE);
+        CHECK_INT(world_complete(w), FINISHED);
+        for (unsigned i = 0; i < 2; i++) {
+                CHECK_INT(state_of(w, "front"), VSS_WS_FAILED_AT_BACKUP_COMPLETE);
+                CHECK_INT(world_status(w, "front").failure, VSS_E_WRITERERROR_NONRETRYABLE);
+        }
+        first = w->session;
+        world_upto_do(w, VSS_CTX_BACKUP, 1);
+        CHECK_INT(world_do(w), FINISHED);
+        CHECK_INT(world_complete(w), FINISHED);
+        CHECK_INT(state_of(w, "front"), VSS_WS_STABLE);
+        world_release(w);
+        w->session = first;
+        CHECK_INT(state_of(w, "front"), VSS_WS_FAILED_AT_BACKUP_COMPLETE); /* B-104 */
+        end(w);
+}
+
+/* B-77, B-50: what a writer began in PrepareForBackup has ended when it answers PrepareForSnapshot,
+ * which may take longer than a freeze; nobody is frozen while it is waited for */
+static void test_work_ends_before_freeze(void) {
+        struct world *w = usual_world();
+        uint64_t freeze_us, hold_us;
+
+        world_writer(w, "quick", VSS_APP_FRONT_END, false);
+        world_actor(w, "front")->cost_us[VERB_PREPARE_SNAPSHOT] = UINT64_C(290000000);
+        world_upto_do(w, VSS_CTX_BACKUP, 1);
+        CHECK_INT(world_do(w), FINISHED);
+        CHECK_INT(state_of(w, "front"), VSS_WS_WAITING_FOR_BACKUP_COMPLETE);
+        for (unsigned i = 0; i < 2; i++)
+                CHECK(told_at(w, i ? "front" : "quick", VERB_FREEZE) -
+                              told_at(w, "front", VERB_PREPARE_SNAPSHOT) >=
+                      UINT64_C(290000000));
+        CHECK_INT(session_get_set_timing(w->session, &freeze_us, &hold_us, NULL), 0);
+        CHECK(freeze_us < 1000000); /* B-53: seconds, whatever was prepared before */
+        end(w);
+}
+
 /* ---- the slot and limits ---- */
 
 /* B-9, BV-9, M-78, S-13 */
@@ -928,6 +1002,7 @@ int main(void) {
         RUN(test_order_of_calls);
         RUN(test_backup_state_is_needed);
         RUN(test_contexts);
+        RUN(test_context_in_time);
         RUN(test_context_all_creates_nothing);
         RUN(test_without_writers);
         RUN(test_empty_set);
@@ -959,6 +1034,8 @@ int main(void) {
         RUN(test_cancel);
         RUN(test_cancelled_prepare);
         RUN(test_abort_in_the_window);
+        RUN(test_status_after_complete);
+        RUN(test_work_ends_before_freeze);
         RUN(test_slot);
         RUN(test_load_once);
         RUN(test_load_handed_on);

@@ -222,18 +222,20 @@ static void test_device_is_checked(void) {
         end(w);
 }
 
-/* S-51, S-53: providers and writers learn that recovery in the copy will come */
+/* S-51, S-52, S-53: providers and writers learn that recovery in the copy will come */
 static void test_autorecovery(void) {
         static const struct {
                 uint32_t context;
                 bool expected;
         } rows[] = { { VSS_CTX_BACKUP, true },
-                     { VSS_CTX_BACKUP | VSS_VOLSNAP_ATTR_NO_AUTORECOVERY, false } };
+                     { VSS_CTX_BACKUP | VSS_VOLSNAP_ATTR_NO_AUTORECOVERY, false },
+                     { VSS_CTX_BACKUP | VSS_VOLSNAP_ATTR_TRANSPORTABLE, false } };
 
-        for (size_t i = 0; i < 2; i++) {
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
                 struct world *w = world_new(NULL);
                 struct actor *p = world_provider(w, "p", VSS_PROV_SYSTEM, VSS_HOLD_OWN);
 
+                p->attributes |= VSS_VOLSNAP_ATTR_TRANSPORTABLE;
                 world_writer(w, "writer", VSS_APP_FRONT_END, false)->autorecover = true;
                 world_upto_do(w, rows[i].context, 1);
                 CHECK_INT(world_do(w), FINISHED);

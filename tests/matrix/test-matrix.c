@@ -100,14 +100,17 @@ static void check_words(const char *words, const char *who, const char *what) {
 
 /* whatever failed is told somewhere: who, and in what; also when a second try went well */
 static void check_explained(const struct world *w, const struct story *s) {
+        bool event = phases[s->row].who == WHO_WRITERS && s->row != PHASE_UNDO;
         char line[512];
 
         if (!s->who || s->fault == FAULT_TWICE)
                 return;
         for (const char *at = w->log; *at; at += strcspn(at, "\n") + 1) {
                 (void)snprintf(line, sizeof(line), "%.*s", (int)strcspn(at, "\n"), at);
-                if (strstr(line, s->who) && (strstr(line, phases[s->row].name) ||
-                                             strstr(line, verb_name(phases[s->row].verb))))
+                if (strstr(line, s->who) &&
+                    (strstr(line, phases[s->row].name) ||
+                     strstr(line, verb_name(phases[s->row].verb))) &&
+                    (!event || strstr(line, vss_error_name(foretell_failure(s))))) /* B-161 */
                         return;
         }
         CELL_FAIL("nobody tells of %s in %s; log:\n%s", s->who, phases[s->row].name, w->log);

@@ -635,8 +635,13 @@ static void log_words(void *userdata, const struct log_record *record) {
         size_t n = strlen(w->log);
 
         w->notices_while_held += coordinator_held(w->c);
-        (void)snprintf(w->log + n, sizeof(w->log) - n, "%s%s%s\n", record->phase,
-                       *record->phase ? ": " : "", record->message);
+        (void)snprintf(w->log + n, sizeof(w->log) - n, "%s%s%s%s%s\n", record->phase,
+                       *record->phase ? ": " : "", record->message, record->code ? " " : "",
+                       record->code ? vss_error_name(record->code) : "");
+        if (record->code) /* B-161: which writer, which instance, in which session */
+                CHECK(!vss_id_is_null(&record->writer_id) && *record->who && *record->phase &&
+                      !vss_id_is_null(&record->instance_id) &&
+                      !vss_id_is_null(&record->session_id));
 }
 
 static const struct clock_ops clock_ops = { now_us, timestamp, arm };
