@@ -73,5 +73,34 @@ calls = subprocess.run([os.path.join(BUILD, 'vss-betest'), '--calls'], text=True
 for call in calls:
     if f'\n{call}\n' not in written.replace('``', '').replace('    ', ''):
         bad.append(f'vss-betest: the call "{call}" is not in the manual')
+
+
+# the page of requesters names every call of its header and no other, the overview every header
+def calls_of(name):
+    with open(os.path.join(TOP, 'include/vss', name), encoding='utf-8') as f:
+        text = re.sub(r'/\*.*?\*/', '', f.read(), flags=re.S)
+    return set(re.findall(r'\b(vss_\w+)\(', re.sub(r'(?m)^#.*$', '', text)))
+
+
+def plain_text(name):
+    with open(os.path.join(TOP, 'man', name), encoding='utf-8') as f:
+        return re.sub(r'[*`\\]', '', f.read())
+
+
+headers = sorted(h for h in os.listdir(os.path.join(TOP, 'include/vss')) if h.endswith('.h'))
+every_call = {call for header in headers for call in calls_of(header)}
+# "x()" on the page is vss_backup_components_x(), "_x()" continues the name before it
+named = set(re.findall(r'([a-z_]+)\(\)', plain_text('vss-requester.7.rst'))) - {'x', 'vss_backup_components_x'}
+known = every_call | {call.replace('vss_backup_components_', '') for call in every_call}
+for call in sorted(calls_of('requester.h')):
+    spellings = {call, call.replace('vss_backup_components_', ''), call.replace('vss_enum_object', '')}
+    if not spellings & named:
+        bad.append(f'vss-requester(7) does not name {call}()')
+for name in sorted(named - known):
+    if not name.startswith('_') or not any(call.endswith(name) for call in every_call):
+        bad.append(f'vss-requester(7) names {name}(), which no header has')
+for header in headers:
+    if f'vss/{header}' not in plain_text('libvss.3.rst'):
+        bad.append(f'libvss(3) does not name vss/{header}')
 print('\n'.join(bad) or f'{len(verbs)} verbs and 5 programs: the manual and --help agree')
 sys.exit(1 if bad else 0)

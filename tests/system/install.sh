@@ -8,7 +8,8 @@ requires pkg-config
 grep -qw overlay /proc/filesystems || skip "the kernel has no overlayfs"
 
 DESTDIR=$SCRATCH/root meson install -C "$BUILD" --no-rebuild >"$SCRATCH/log" 2>&1 || { cat "$SCRATCH/log"; fail "install"; }
-for file in bin/vssctl libexec/vss/vssd share/man/man8/vssctl.8 include/vss/writer.h \
+for file in bin/vssctl libexec/vss/vssd share/man/man8/vssctl.8 share/man/man7/vss-requester.7 \
+    share/man/man3/libvss.3 share/dbus-1/interfaces/org.vss1.Writer.xml share/dbus-1/interfaces/org.vss1.Provider.xml include/vss/writer.h \
     share/bash-completion/completions/vssctl share/doc/vss/writers.md lib/x86_64-linux-gnu/pkgconfig/vss.pc; do
     [ -e "$SCRATCH/root/usr/$file" ] || fail "$file is not installed"
 done
@@ -16,6 +17,7 @@ make_fs btrfs 512M "$SCRATCH/b"
 mkdir -p "$SCRATCH/b/notes" "$SCRATCH/etc/writers.d" "$SCRATCH/work"
 echo "remember" >"$SCRATCH/b/notes/one"
 cp "$source_dir/examples/minimal-writer.c" "$SCRATCH/work/notes.c"
+cp "$source_dir/examples/minimal-requester.c" "$SCRATCH/work/requester.c"
 run=$(mktemp -d /dev/shm/vss-test.XXXXXX)
 cleanup_fn "rm -rf $run"
 printf '[service]\nruntime_dir = %s\nstate_dir = %s/state\n' "$run" "$SCRATCH" >"$SCRATCH/etc/vss.conf"
@@ -38,6 +40,19 @@ COMP_WORDS=(vssctl re) COMP_CWORD=1 && _vssctl
 [ "${COMPREPLY[*]}" = restore ]
 COMP_WORDS=(vssctl backup --ty) COMP_CWORD=2 && _vssctl
 [ "${COMPREPLY[*]}" = --type ]
+COMP_WORDS=(vssctl list pa) COMP_CWORD=2 && _vssctl
+[ "${COMPREPLY[*]}" = paths ]
+COMP_WORDS=(vssctl forget --ol) COMP_CWORD=2 && _vssctl
+[ "${COMPREPLY[*]}" = --older-than ]
+set=$(cd store && echo 2*)
+mkdir "store/20200101T-\$(touch pwned)"
+COMP_WORDS=(vssctl forget --from store 2) COMP_CWORD=4 && _vssctl
+[ "${COMPREPLY[*]}" = "$set" ]
+COMP_WORDS=(vssctl restore --from store --set 2) COMP_CWORD=5 && _vssctl
+[ "${COMPREPLY[*]}" = "$set" ] && [ ! -e pwned ]
+cc -Wall -Werror -o work/requester work/requester.c $(pkg-config --cflags --libs vss)
+echo | work/requester "$1/b/notes" "$1/etc" work/document | grep -q '^copy: '
+grep -q 'componentName="notes".*backupSucceeded="yes"' work/document
 S
 env -u LD_LIBRARY_PATH PATH=/usr/bin:/usr/sbin:/bin:/sbin unshare -m bash "$SCRATCH/inside" "$SCRATCH"
 echo "the installed product works"

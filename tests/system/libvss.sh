@@ -44,7 +44,7 @@ C
 begin() {
     rm -f "$SCRATCH/in"
     mkfifo "$SCRATCH/in"
-    "$EXAMPLES/minimal-requester" "$data" "${1:-$etc}" <"$SCRATCH/in" >"$SCRATCH/out" 2>"$SCRATCH/err" &
+    "$EXAMPLES/minimal-requester" "$data" "${1:-$etc}" ${2:+"$2"} <"$SCRATCH/in" >"$SCRATCH/out" 2>"$SCRATCH/err" &
     requester=$!
     exec 9>"$SCRATCH/in"
 }
@@ -88,11 +88,12 @@ children() { vssd_pid; pgrep -f "vss-host .*$MODULES/story" || true; }
 kill_children() { children | xargs -r kill -9 2>/dev/null; }
 cleanup_fn kill_children
 
-echo "1 a whole backup (BV-11)"
+echo "1 a whole backup (BV-11); the document that is kept says how it went (B-17, B-20)"
 configure
-begin
+begin "$etc" "$SCRATCH/document"
 wait_for copy: "$SCRATCH/out"
 finish || { cat "$SCRATCH/err"; fail "the requester failed"; }
+grep -q 'COMPONENT .*backupSucceeded="yes"' "$SCRATCH/document" || { cat "$SCRATCH/document"; fail "no success in the document"; }
 told identify prepare_backup prepare_snapshot freeze thaw post_snapshot backup_complete backup_shutdown
 all_gone
 
