@@ -146,6 +146,7 @@ static const struct row t2[] = {
         { "A\\B\\C\\D", false, 0 }, { NULL, false, 0 },
 };
 
+/* L-3: what is not selectable is never left out, what is selectable only comes when asked for */
 static const struct vector {
         const char *number;
         const struct row *tree;

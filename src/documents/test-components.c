@@ -242,7 +242,7 @@ static void test_targets(void) { /* D-74, D-75, R-83, R-93, R-94, D-79, D-80 */
         CHECK(!vss_component_get_new_target(entry(&t, 0), 2));
         CHECK_INT(vss_component_get_alternate_location_mapping_count(entry(&t, 0)), 1);
         file = vss_component_get_alternate_location_mapping(entry(&t, 0), 0);
-        CHECK_STR(vss_wm_filedesc_get_alternate_location(file), "/mapped");
+        CHECK_STR(vss_wm_filedesc_get_alternate_location(file), "/mapped"); /* M-50: not "/new" */
         CHECK(vss_wm_filedesc_get_recursive(file));
         end(&t);
 

@@ -183,7 +183,7 @@ static void test_all_items(void) {
         CHECK_INT(method.writer_restore, VSS_WRE_IF_REPLACE_FAILS);
         CHECK(method.reboot_required && method.mapping_count == 1);
         file = vss_examine_writer_metadata_get_alternate_location_mapping(x, 0); /* D-21 */
-        CHECK_STR(vss_wm_filedesc_get_alternate_location(file), "/else"); /* D-42 */
+        CHECK_STR(vss_wm_filedesc_get_alternate_location(file), "/else"); /* D-42, M-50 */
         CHECK_STR(vss_wm_filedesc_get_path(file), "/a\n\xff/");
         CHECK(!vss_examine_writer_metadata_get_alternate_location_mapping(x, 1));
 
@@ -204,7 +204,7 @@ static void test_all_items(void) {
         file = vss_wm_component_get_file(component, 0);
         CHECK_STR(vss_wm_filedesc_get_path(file), "/a\n\xff"); /* bytes stay bytes */
         CHECK_STR(vss_wm_filedesc_get_filespec(file), "\xfe*");
-        CHECK_STR(vss_wm_filedesc_get_alternate_location(file), "/alt"); /* D-40 */
+        CHECK_STR(vss_wm_filedesc_get_alternate_location(file), "/alt"); /* D-40, M-50 */
         CHECK_INT(vss_wm_filedesc_get_backup_type_mask(file), 0x10f0f);
         CHECK(vss_wm_filedesc_get_recursive(file));
         CHECK(!vss_wm_component_get_file(component, 1));

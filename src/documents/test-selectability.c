@@ -326,6 +326,10 @@ static void test_restore_explicit(void) {
         select_for_restore(&c, 'd'); /* SV-24, R-21: the flag does not matter for it */
         check_set(&c, "def", true);
         FAILS(VSS_E_OBJECT_NOT_FOUND, add_sub(&c, 'd', 'e', e)); /* SV-25: implicit and r- */
+        /* L-23: at the top the flag means nothing, neither r- (c) nor r+ (g): never a part */
+        FAILS(E_INVALIDARG, add_sub(&c, 'd', 'c', e));
+        FAILS(E_INVALIDARG, add_sub(&c, 'd', 'g', e));
+        check_set(&c, "def", true);
         end(&c);
 }
 

@@ -104,6 +104,9 @@ static void test_backup(void) {
         backup_begun(true);
         CHECK_INT(vss_backup_components_get_writer_metadata_count(bc, &count, NULL), 0);
         CHECK_INT(count, 2);
+        CHECK_INT(vss_backup_components_get_writer_components_count(bc, &count, NULL), 0);
+        CHECK_INT(count,
+                  0); /* M-17: empty in the beginning; M-22: of the one before nothing is left */
         CHECK_INT(vss_backup_components_get_writer_metadata(bc, 1, &instance, &md, NULL), 0);
         CHECK(vss_id_equal(&instance, &two));
         CHECK_INT(vss_backup_components_get_writer_metadata(bc, 2, NULL, NULL, &error),

@@ -606,7 +606,7 @@ static void test_table(void) {
         start();
         CHECK_INT(load(), 0);
         at = ask_all;
-        asks("Identify", 32); /* B-56..B-71, column by column */
+        asks("Identify", 32); /* B-56..B-71, column by column; M-3: no backup is known there */
         asks("PrepareBackup", 1 | 2 | 4 | 32 | 64);
         CHECK_INT(result.undo.size, 5);
         CHECK(memcmp(result.undo.data, "token", 5) == 0);

@@ -203,7 +203,7 @@ static void test_user_without_rights(void) {
 
 /* ---- its life ---- */
 
-static void test_second_daemon(void) {
+static void test_second_daemon(void) { /* M-1: one per machine */
         char *program = layout_program("vssd"), bus[512];
         char *argv[] = { program, bus, (char[]){ "--config" }, folder, NULL };
         struct process second;

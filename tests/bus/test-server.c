@@ -169,16 +169,27 @@ static void test_register(void) {
         struct vss_id id;
 
         CHECK_INT(vss_id_parse(first, &id), 0);
-        CHECK(strcmp(first, second) != 0);
+        CHECK(strcmp(first, second) != 0); /* M-9, M-10: one class, two instances */
         call_fails("VSS_E_WRITER_ALREADY_SUBSCRIBED", "/test/first", VSS_MANAGER_PATH,
                    VSS_MANAGER_INTERFACE, "RegisterWriter", "oa{sv}", "/test/first", 1, "writer-id",
                    "s", TEST_WRITER_CLASS); /* B-76 */
         call_fails("E_INVALIDARG", "", VSS_MANAGER_PATH, VSS_MANAGER_INTERFACE, "RegisterWriter",
                    "oa{sv}", "/test/third", 0);
+        /* who comes again in its life keeps its id (M-10), but nobody gets that of another */
+        call_fails("VSS_E_WRITER_ALREADY_SUBSCRIBED", "registered before", VSS_MANAGER_PATH,
+                   VSS_MANAGER_INTERFACE, "RegisterWriter", "oa{sv}", "/test/third", 6, "writer-id",
+                   "s", TEST_WRITER_CLASS, "name", "s", "Third", "usage", "u", VSS_UT_USERDATA,
+                   "source", "u", VSS_ST_OTHER, "level", "u", VSS_APP_BACK_END, "instance-id", "s",
+                   first);
         sd_bus_message_unref(call(VSS_MANAGER_PATH, VSS_MANAGER_INTERFACE, "UnregisterWriter", "o",
                                   "/test/second"));
         call_fails("VSS_E_OBJECT_NOT_FOUND", "/test/second", VSS_MANAGER_PATH,
                    VSS_MANAGER_INTERFACE, "UnregisterWriter", "o", "/test/second");
+        sd_bus_message_unref(call(VSS_MANAGER_PATH, VSS_MANAGER_INTERFACE, "UnregisterWriter", "o",
+                                  "/test/first"));
+        free(second);
+        second = register_writer("/test/first"); /* M-10: at each start another instance id */
+        CHECK(strcmp(first, second) != 0);
         sd_bus_message_unref(call(VSS_MANAGER_PATH, VSS_MANAGER_INTERFACE, "UnregisterWriter", "o",
                                   "/test/first"));
         free(first);

@@ -37,7 +37,7 @@ static void test_supported(void) {
         CHECK_INT(ops->configure(&provider, "no_such_setting", "1", &words), E_INVALIDARG);
 }
 
-/* S-20, S-65, S-66, S-54, P-33: one life, and what is known of the copy in and after it */
+/* M-4, S-20, S-65, S-66, S-54, P-33: one life, and what is known of the copy in and after it */
 static void test_life(void) {
         struct set set = set_new();
         struct vss_snapshot_prop prop;

@@ -172,11 +172,12 @@ find "$store" -name '*.zst' -exec zstd -dcq {} + | grep -aq '^secret$' && fail "
 
 echo "-- which stamp is passed: M-60, M-61, M-65, I-147, I-148, I-150, I-154"
 mkdir -p "$B/s" && echo data >"$B/s/file"
+files="files = $B/s/*"
 stamped() { # stamped TYPE STAMP [KEYS]: prints the stamp of the base that the writer was given
     writer <<C
 schema = differential, incremental, copy, timestamped${3:+, $3}
 [component c]
-files = $B/s/*
+$files
 stamp = $2
 ${4:-}
 C
@@ -210,6 +211,29 @@ store; expect_stamp IV-87 "" full F0
 expect_stamp IV-78 F0 incremental I1
 expect_stamp "a full has no base" "" full F2
 expect_stamp IV-84 F2 differential D3
+# IV-85, OQ-I12: a log backup counts as a base, a differential does not
+database() { # database NAME: what the data file and one more log hold from now on
+    echo "data of $1" >"$B/s/file"; echo "log of $1" >"$B/s/$1.log"
+}
+files="files = $B/s/file backup=full,incremental
+logs = $B/s/*.log"
+store; database F0; expect_stamp IV-87 "" full F0 log
+database L1; expect_stamp I-157 F0 log L1 log
+told 'prepare_backup type=4'
+database I2; expect_stamp IV-85 L1 incremental I2 log
+told 'prepare_backup type=2'
+restored # IV-95: F0, L1, I2
+[ "$(cat "$SCRATCH/r$B/s/file")" = "data of I2" ] || fail "IV-95: the data"
+for step in F0 L1 I2; do has "$B/s/$step.log"; done
+database D3; expect_stamp "IV-80, with a log backup in between" F0 differential D3 log
+rm "$B/s"/*.log
+store; database F0; expect_stamp IV-87 "" full F0 log
+for step in L1 L2; do # IV-94
+    database $step; stamped log $step log >/dev/null
+done
+restored; has "$B/s/L1.log"; has "$B/s/L2.log"
+[ "$(cat "$SCRATCH/r$B/s/file")" = "data of F0" ] || fail "IV-94: a log backup held data files"
+rm "$B/s"/*.log; files="files = $B/s/*"
 store; expect_stamp IV-86 "" incremental I0
 told 'prepare_backup type=1' # IV-86, I-76: it was a full one
 

@@ -387,6 +387,7 @@ static void test_identify(void) {
         (void)fresh_volume();
         create_database(scratch_path("data/app.db"), "WAL");
         start(&host, NULL);
+        CHECK_INT(host.identity.level, VSS_APP_BACK_END); /* M-55: others store through it */
         CHECK_INT(host_identify(&host), 0);
         CHECK_INT(vss_examine_writer_metadata_get_backup_schema(host.metadata), VSS_BS_COPY);
         CHECK_INT(vss_examine_writer_metadata_get_restore_method(host.metadata, &method), 0);

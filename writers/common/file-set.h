@@ -14,6 +14,7 @@ struct file_set {
         bool recursive;
         char *alternate; /* where to read, or NULL; in a mapping: where to restore */
         uint32_t mask; /* 0: the default */
+        bool log; /* log files of a database component */
 };
 
 /* What may follow the pattern on the line. */

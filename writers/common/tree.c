@@ -153,6 +153,15 @@ static int configure_component(struct tree *tree, struct tree_component *compone
         if (strcmp(key, "files") == 0)
                 return add_set(&component->sets, &component->set_count, value,
                                FILE_SET_ALTERNATE | FILE_SET_MASK, reterr);
+        if (tree->databases && strcmp(key, "logs") == 0) {
+                int r = add_set(&component->sets, &component->set_count, value, FILE_SET_MASK,
+                                reterr);
+
+                component->database = true;
+                if (r >= 0)
+                        component->sets[component->set_count - 1].log = true;
+                return r;
+        }
         if (strcmp(key, "exclude") == 0)
                 return add_set(&tree->excludes, &tree->exclude_count, value, 0, reterr);
         if (strcmp(key, "exclude_from_snapshot") == 0) {
@@ -337,20 +346,23 @@ static int identify_component(const struct tree_component *component,
                               struct vss_create_writer_metadata *metadata,
                               struct vss_error *reterr) {
         struct vss_component_info info = {
-                .type = VSS_CT_FILEGROUP,
+                .type = component->database ? VSS_CT_DATABASE : VSS_CT_FILEGROUP,
                 .logical_path = component->logical_path,
                 .name = component->name,
                 .caption = component->caption,
                 .selectable = component->selectable,
                 .selectable_for_restore = component->selectable_for_restore,
-                .flags = component->not_system_state ? VSS_CF_NOT_SYSTEM_STATE : 0
+                .flags = (component->not_system_state ? VSS_CF_NOT_SYSTEM_STATE : 0U) |
+                         (component->purges ? VSS_CF_BACKUP_RECOVERY : 0U), /* W-10 */
         };
         int r = vss_create_writer_metadata_add_component(metadata, &info, reterr);
 
         for (size_t i = 0; r >= 0 && i < component->set_count; i++) {
                 struct vss_file_set set = file_set_public(&component->sets[i]);
 
-                r = vss_create_writer_metadata_add_files_to_file_group(
+                r = (!component->database     ? vss_create_writer_metadata_add_files_to_file_group
+                     : component->sets[i].log ? vss_create_writer_metadata_add_database_log_files
+                                              : vss_create_writer_metadata_add_database_files)(
                         metadata, component->logical_path, component->name, &set, reterr);
         }
         for (size_t i = 0; r >= 0 && i < component->dependency_count; i++) {

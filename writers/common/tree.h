@@ -19,6 +19,7 @@ struct tree_dependency {
 struct tree_component {
         char *name, *logical_path, *caption;
         bool selectable, selectable_for_restore, not_system_state;
+        bool database;
         bool purges; /* some of its files are deleted from the copies: they must be writable */
         struct file_set *sets;
         size_t set_count;
@@ -44,6 +45,7 @@ struct tree {
         uint32_t method, writer_restore;
         char *service, *procedure;
         bool reboot;
+        bool databases; /* "logs" may be given: its component is a database then */
         uint32_t schema;
         struct tree_selection *selections;
         size_t selection_count;

@@ -196,3 +196,10 @@ void check_delete(const struct test_writer *test, const struct tree_component *o
         for (size_t i = 0; i < ours->set_count; i++)
                 walk(ours->sets[i].path, "", &ours->sets[i], delete_file, (void *)(uintptr_t)test);
 }
+
+void check_truncate(const struct test_writer *test, const struct tree_component *ours) {
+        for (size_t i = 0; i < ours->set_count; i++)
+                if (ours->sets[i].log)
+                        walk(ours->sets[i].path, "", &ours->sets[i], delete_file,
+                             (void *)(uintptr_t)test);
+}

@@ -240,10 +240,9 @@ static int add_entry(struct script *script, bool partial, const char *value,
 /* 1 taken, 0 not a key of ours */
 static int set_component(struct test_writer *test, const char *component, const char *key,
                          const char *value, struct vss_error *reterr) {
-        static const char *const keys[] = { "partial", "differenced",
-                                            "stamp",   "restore_metadata",
-                                            "fail",    "restore_target",
-                                            NULL };
+        static const char *const keys[] = { "partial",          "differenced", "stamp",
+                                            "restore_metadata", "fail",        "restore_target",
+                                            "truncate",         NULL };
         static const char *const targets[] = { "-",        "original",          "alternate",
                                                "directed", "original_location", NULL };
         int i = util_word_in(key, keys), r = 0;
@@ -263,6 +262,8 @@ static int set_component(struct test_writer *test, const char *component, const 
                 r = bad_value(value, "original, alternate, directed or original_location", reterr);
         else if (i == 5)
                 script->restore_target = (uint32_t)r;
+        else if (i == 6 && util_bool(value, &script->truncate) < 0)
+                r = bad_value(value, "yes or no", reterr);
         return r < 0 ? r : 1;
 }
 

@@ -43,6 +43,7 @@ struct script {
         size_t entry_count;
         int failure; /* set on the component in post_snapshot (B-85) */
         uint32_t restore_target;
+        bool truncate; /* the log files go in backup_complete */
 };
 
 /* a partial file (ranges set) or a differenced file set */
@@ -76,6 +77,9 @@ int test_fault(struct test_writer *test, struct vss_writer *writer, enum test_ev
                struct vss_error *reterr);
 
 /* checks.c: that the requester brings back what was there (T table of tools.md, checkIncludes) */
+
+/* check_truncate() - remove the log files of @component */
+void check_truncate(const struct test_writer *test, const struct tree_component *ours);
 
 /* check_remember() - hash what the shadow copy holds of @component into its backup metadata */
 void check_remember(const struct test_writer *test, struct vss_writer *writer,

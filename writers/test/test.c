@@ -22,6 +22,7 @@ static struct vss_writer_ops ops;
 static void prepare(void) {
         if (!prepared)
                 tree_init(&test.tree, VSS_WRE_ALWAYS);
+        test.tree.databases = true;
         prepared = true;
 }
 
@@ -229,18 +230,32 @@ static int post_snapshot(struct vss_writer *writer, struct vss_writer_components
         return test_fault(&test, writer, TEST_POST_SNAPSHOT, reterr);
 }
 
+/* M-66: logs that a good backup holds are not needed any more; only now, and only if this type is
+ * a base of later ones (I-38..I-42) */
+static void truncate_logs(struct vss_writer *writer, struct vss_component *component) {
+        const struct tree_component *ours = tree_match(&test.tree, component);
+        const struct script *script = ours ? test_find_script(&test, ours->name) : NULL;
+        uint32_t type =
+                vss_effective_backup_type(vss_writer_get_backup_type(writer), test.tree.schema);
+
+        if (script && script->truncate && vss_component_get_backup_succeeded(component) &&
+            (type == VSS_BT_FULL || type == VSS_BT_INCREMENTAL || type == VSS_BT_LOG))
+                check_truncate(&test, ours);
+}
+
 static int backup_complete(struct vss_writer *writer, struct vss_writer_components *components,
                            struct vss_error *reterr) {
         size_t count = components ? vss_writer_components_get_component_count(components) : 0;
 
         log_event(writer, TEST_BACKUP_COMPLETE, components);
         for (size_t i = 0; i < count; i++) {
-                const struct vss_component *component =
+                struct vss_component *component =
                         vss_writer_components_get_component(components, i);
 
                 test_log(&test, writer, "succeeded %s %s",
                          vss_component_get_component_name(component),
                          vss_component_get_backup_succeeded(component) ? "yes" : "no");
+                truncate_logs(writer, component);
         }
         return test_fault(&test, writer, TEST_BACKUP_COMPLETE, reterr);
 }
