@@ -17,6 +17,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 
+#define ASK_STEP (UINT64_C(16) << 20)
 #define POUR_STEP ((size_t)128 << 10)
 
 int members_init(struct members *members, struct store *store, const struct chain *chain) {
@@ -239,7 +240,7 @@ static int pour(struct members *members, const struct view_part *part, uint64_t 
         struct archive_reader *reader;
         struct archive_entry *entry;
         const void *data;
-        uint64_t offset;
+        uint64_t offset, poured = 0;
         size_t n;
         int r = find_member(members, part, &reader, &entry, reterr);
 
@@ -260,6 +261,13 @@ static int pour(struct members *members, const struct view_part *part, uint64_t 
                         return vss_fail(reterr, r, "cannot write '%s': %s", part->record->path,
                                         strerror(-r));
                 *ret_end = offset + n;
+                poured += n;
+                if (poured >= ASK_STEP) {
+                        poured = 0;
+                        r = members->go_on ? members->go_on(members->userdata) : 0;
+                        if (r < 0)
+                                return vss_fail(reterr, r, "cancelled");
+                }
         }
         if (r < 0)
                 return vss_wrap(reterr, r, "'%s' is lost", part->record->path);
@@ -320,10 +328,13 @@ int members_check(struct members *members, const struct view_part *part, struct 
 
 int members_patch(struct members *members, const struct view_part *part, int fd,
                   struct vss_error *reterr) {
+        int (*go_on)(void *userdata) = members->go_on;
         int r = pour_ranges(members, part, -1, reterr);
 
+        members->go_on = NULL; /* once begun it is finished: the file may be the one in place */
         if (r >= 0)
                 r = pour_ranges(members, part, fd, reterr);
+        members->go_on = go_on;
         return r < 0 ? r : set_length(part->record, fd, reterr); /* I-129 */
 }
 

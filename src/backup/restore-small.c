@@ -32,6 +32,7 @@ struct small_file {
         struct record record; /* its strings lie in the batch, as do all others */
         size_t link;
         struct spot spot;
+        struct attributes attributes;
         char *data;
         bool clear_acl;
         int result;
@@ -65,7 +66,6 @@ static struct batch *batch_of(struct small_files *small, uint64_t number) {
 /* ---- making them: any thread ---- */
 
 static int make_file(const struct small_files *small, struct small_file *item) {
-        const struct attributes none = { 0 };
         struct vss_error *reterr = &item->error;
         struct new_file file;
         int r = new_file_begin(&file, &item->spot, item->record.mode, reterr);
@@ -74,7 +74,8 @@ static int make_file(const struct small_files *small, struct small_file *item) {
                 return r;
         r = pwrite_all(file.fd, item->data, (size_t)item->record.size, 0);
         r = r < 0 ? cannot_place(&item->spot, r, reterr)
-                  : attributes_apply(file.fd, &item->record, &none, item->clear_acl, reterr);
+                  : attributes_apply(file.fd, &item->record, &item->attributes, item->clear_acl,
+                                     reterr);
         if (r >= 0)
                 r = new_file_place(&file, &item->spot, small->replace, reterr);
         new_file_done(&file, &item->spot);
@@ -166,6 +167,7 @@ static void tell(struct small_files *small, struct batch *batch) {
 
                 small->placed(small->userdata, &part, item->spot.full, item->result,
                               item->result < 0 ? vss_error_message(&item->error) : NULL);
+                attributes_done(&item->attributes);
                 vss_error_clear(&item->error);
         }
         batch->count = batch->used = 0;
@@ -220,8 +222,7 @@ bool small_files_want(const struct view_item *item) {
 
         return item->parts_count == 1 && record->kind == ENTRY_FILE &&
                record->archive == ARCHIVE_DATA && record->links < 2 && !record->link[0] &&
-               !record->has_attributes && record->size <= FILE_MAX &&
-               strlen(record->path) < PATH_MAX;
+               record->size <= FILE_MAX && strlen(record->path) < PATH_MAX;
 }
 
 static char *put_string(struct batch *batch, const char *string) {
@@ -253,9 +254,13 @@ int small_files_put(struct small_files *small, struct members *members,
                 .record = *part->record, .link = part->link, .spot = *spot, .clear_acl = clear_acl
         };
         item->data = batch->bytes + batch->used + strings;
-        r = members_read(members, part, item->data, reterr);
-        if (r < 0)
+        r = members_attributes(members, part, &item->attributes, reterr);
+        if (r >= 0)
+                r = members_read(members, part, item->data, reterr);
+        if (r < 0) {
+                attributes_done(&item->attributes);
                 return r;
+        }
         item->record.path = put_string(batch, part->record->path);
         item->record.extra = put_string(batch, part->record->extra);
         item->record.link = item->record.extra + strlen(item->record.extra); /* empty */

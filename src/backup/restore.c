@@ -37,6 +37,9 @@ struct restore {
         struct restore_summary summary;
         uint32_t component;
         int first; /* code of the first failure */
+        int cancelled; /* negative: progress() said so, and this file is not the reason */
+        uint64_t steps;
+        const char *path; /* of the current item */
 };
 
 /* what placing a thing returns beside 0 and negative values */
@@ -171,6 +174,18 @@ static int place_link(struct restore *restore, const struct linked *linked, cons
 
 /* ---- entries ---- */
 
+/* also from within large files */
+static int go_on(void *userdata) {
+        struct restore *restore = userdata;
+        const struct engine_watch *watch = restore->watch;
+        uint64_t done = restore->summary.placed + restore->summary.kept + restore->summary.failed;
+
+        if (watch && watch->progress && restore->cancelled >= 0)
+                restore->cancelled = watch->progress(watch->userdata, done, restore->summary.bytes,
+                                                     restore->path);
+        return restore->cancelled < 0 ? restore->cancelled : 0;
+}
+
 static void report(struct restore *restore, const struct view_part *part, const char *placed,
                    enum restore_outcome outcome, int code, const char *words) {
         const struct restore_request *request = restore->request;
@@ -234,6 +249,7 @@ static int place_leaf(struct restore *restore, const struct view_item *item, str
                                     inherits_acl(restore), reterr);
                 return r < 0 ? r : PLACE_LATER;
         }
+        small_files_settle(restore->small);
         if (part->record->kind == ENTRY_FILE)
                 return place_file(restore, item, spot, reterr);
         return place_special(restore, item, spot, reterr);
@@ -268,7 +284,7 @@ static int place_item(struct restore *restore, const struct view_item *item) {
         }
         r = kind == ENTRY_DIRECTORY ? place_directory(restore, item, &spot, &error)
                                     : place_leaf(restore, item, &spot, &error);
-        if (r != PLACE_LATER)
+        if (r != PLACE_LATER && restore->cancelled >= 0)
                 report_placed(restore, &item->parts[0], spot.full, r,
                               r < 0 ? vss_error_message(&error) : NULL);
         spot_done(&spot);
@@ -323,16 +339,6 @@ static int keep_context(struct restore *restore, const struct view_item *item) {
         return r;
 }
 
-static int progress(struct restore *restore, const char *path, struct vss_error *reterr) {
-        uint64_t done = restore->summary.placed + restore->summary.kept + restore->summary.failed;
-        int r;
-
-        if (!restore->watch || !restore->watch->progress || done % PROGRESS_STEP != 0)
-                return 0;
-        r = restore->watch->progress(restore->watch->userdata, done, restore->summary.bytes, path);
-        return r < 0 ? vss_fail(reterr, r, "the restore was cancelled") : 0;
-}
-
 static int place_all(struct restore *restore, struct vss_error *reterr) {
         bool own = component_is_own(&set_place_component(&restore->chain.links[0])->key);
         const struct view_item *item;
@@ -342,6 +348,7 @@ static int place_all(struct restore *restore, struct vss_error *reterr) {
         while (r >= 0 && (r = view_next_item(view, &item, reterr)) > 0) {
                 if (item->gone && own)
                         continue;
+                restore->path = item->path;
                 if (is_wanted(restore, item))
                         r = place_item(restore, item);
                 else if (item->parts[0].record->kind == ENTRY_DIRECTORY &&
@@ -349,8 +356,10 @@ static int place_all(struct restore *restore, struct vss_error *reterr) {
                         r = keep_context(restore, item);
                 if (r < 0)
                         r = vss_fail(reterr, r, "out of memory");
-                else
-                        r = progress(restore, item->path, reterr);
+                else if (restore->steps++ % PROGRESS_STEP == 0)
+                        (void)go_on(restore);
+                if (restore->cancelled < 0)
+                        r = vss_fail(reterr, restore->cancelled, "the restore was cancelled");
         }
         small_files_settle(restore->small);
         view_close(view);
@@ -445,6 +454,8 @@ int restore_run(struct store *store, const struct restore_request *request,
         int finished, r = restore_begin(&restore, store, request, reterr);
 
         restore.watch = watch;
+        restore.members.go_on = go_on;
+        restore.members.userdata = &restore;
         if (r >= 0 && request->last_link_only && request->remove_gone)
                 r = remove_gone(&restore, reterr);
         if (r >= 0)

@@ -27,6 +27,9 @@ struct members {
         struct member_reader readers[MEMBER_READERS];
         uint64_t clock;
         struct content_digest *digest;
+        /* asked now and then within large members; a negative return ends the call. May be NULL */
+        int (*go_on)(void *userdata);
+        void *userdata;
 };
 
 int members_init(struct members *members, struct store *store, const struct chain *chain);

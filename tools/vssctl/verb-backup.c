@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,12 +39,6 @@ static const char *arg_to, *arg_label, *arg_provider;
 static uint32_t arg_type = VSS_BT_FULL;
 static bool arg_plan, arg_all, arg_system_state, arg_strict, arg_verify;
 
-static volatile sig_atomic_t interrupted;
-
-static void on_signal(int number) {
-        interrupted = number;
-}
-
 /* ---- the account while it runs ---- */
 
 static void tell_phase(void *userdata, const char *phase, const char *who) {
@@ -54,7 +47,7 @@ static void tell_phase(void *userdata, const char *phase, const char *who) {
 
 static int tell_progress(void *userdata, uint64_t entries, uint64_t bytes, const char *path) {
         progress("%" PRIu64 " entries, %s  %s", entries, format_bytes(bytes), printable(path));
-        return interrupted ? -EINTR : 0;
+        return is_interrupted() ? -EINTR : 0;
 }
 
 static void tell_note(void *userdata, const char *words) {
@@ -374,14 +367,6 @@ static int repeat_last(const char *path, struct lists *l) {
                      : EXIT_OK;
 }
 
-static void watch_signals(void) {
-        const struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
-
-        (void)sigaction(SIGINT, &action, NULL);
-        (void)sigaction(SIGTERM, &action, NULL);
-        (void)sigaction(SIGHUP, &action, NULL);
-}
-
 static int run_request(const struct backup_request *request) {
         _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
         struct backup_outcome outcome = { 0 };
@@ -392,7 +377,7 @@ static int run_request(const struct backup_request *request) {
                 progress("%s", "");
                 return r < 0 ? report_error(&error, "cannot plan the backup") : EXIT_OK;
         }
-        watch_signals();
+        watch_interrupts();
         r = backup_run(request, &watch, &outcome, &error);
         progress("%s", "");
         if (r < 0)

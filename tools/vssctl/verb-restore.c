@@ -27,6 +27,13 @@ static bool arg_in_place, arg_keep;
 static char *arg_components[64];
 static size_t arg_component_count;
 
+static bool cut_short; /* a signal came, and something was left undone for it */
+
+static bool stop_now(void) {
+        cut_short = cut_short || is_interrupted();
+        return cut_short;
+}
+
 DEFINE_CLEANUP(struct restore_writers *, restore_writers_free)
 
 struct paths {
@@ -61,7 +68,7 @@ static void on_trouble(void *userdata, uint32_t component, const char *path, int
 
 static int on_progress(void *userdata, uint64_t entries, uint64_t bytes, const char *path) {
         progress("%" PRIu64 " entries, %s  %s", entries, format_bytes(bytes), printable(path));
-        return 0;
+        return stop_now() ? -EINTR : 0;
 }
 
 static void add_summary(struct restore_summary *total, const struct restore_summary *one) {
@@ -201,7 +208,7 @@ static int restore_operation(const struct source_set *from, const struct set_ope
         _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
         int r = 0, result = EXIT_OK;
 
-        if (arg_in_place && has_components(from, operation))
+        if (arg_in_place && has_components(from, operation) && !stop_now())
                 r = prepare_writers(from, operation, &writers, &error);
         if (r < 0)
                 return report_error(&error, "the writers could not get ready; nothing is changed");
@@ -211,6 +218,12 @@ static int restore_operation(const struct source_set *from, const struct set_ope
                 if (!wanted_here(from, operation, k))
                         continue;
                 *found = true;
+                if (stop_now()) {
+                        fprintf(stderr, "vssctl: %s%snot begun\n",
+                                printable(component_name(&operation->components[k].key)),
+                                k > 0 ? ": " : "plain files: ");
+                        continue;
+                }
                 r = restore_component(from, &place, k > 0 ? writers : NULL, total);
                 if (r != EXIT_OK)
                         result = r;
@@ -229,6 +242,12 @@ static int restore_set(const struct source_set *from, struct restore_summary *to
 
                 if (r != EXIT_OK)
                         result = r;
+        }
+        if (cut_short) {
+                fprintf(stderr, "vssctl: interrupted; what was restored so far is whole and on "
+                                "disk, everything else is as it was; the same command restores the "
+                                "rest\n");
+                return EXIT_RUNTIME;
         }
         if (!found)
                 return usage_error(
@@ -257,6 +276,7 @@ static int print_summary(const struct set_info *set, const struct restore_summar
         json_number(&json, "kept", (int64_t)s->kept);
         json_number(&json, "failed", (int64_t)s->failed);
         json_number(&json, "bytes", (int64_t)s->bytes);
+        json_bool(&json, "interrupted", cut_short);
         return json_print(&json);
 }
 
@@ -356,6 +376,7 @@ static int run_restore(int argc, char *argv[]) {
                                            strerror(r < 0 ? -r : errno));
                 arg_into = into;
         }
+        watch_interrupts();
         return restore_from(
                 &(struct paths){ (const char *const *)(argv + optind), (size_t)(argc - optind) });
 }

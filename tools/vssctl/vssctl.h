@@ -99,6 +99,11 @@ void print_note(const char *words);
 void print_trouble(const char *where, const char *path, const char *placed, int code,
                    const char *words);
 
+/* watch_interrupts() - from now on a signal does not end the process at once; is_interrupted() -
+ * one came, and what is under way should come to its end */
+void watch_interrupts(void);
+bool is_interrupted(void);
+
 /* progress() - replaces the progress line when standard error is a terminal; "" clears it */
 void progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
