@@ -219,6 +219,49 @@ static void test_identify(void) {
         host_stop(&host);
 }
 
+/* S-57, W-10, W-11, B-155: excluded from copies is excluded from backups, and the copy must be
+ * writable; M-37: what is no part of the system state says so */
+static void test_purged(void) {
+        static const char *const settings[] = { "component app",
+                                                "files",
+                                                "/srv/app/* recursive",
+                                                "component app",
+                                                "exclude_from_snapshot",
+                                                "/srv/app/*.idx recursive",
+                                                "component local",
+                                                "files",
+                                                "/srv/local/*",
+                                                "component local",
+                                                "not_system_state",
+                                                "yes",
+                                                NULL };
+        static const char *const foreign[] = {
+                "component app",         "files",        "/srv/app/*", "component app",
+                "exclude_from_snapshot", "/srv/b/*.idx", NULL
+        };
+        static const uint32_t flags[] = { VSS_CF_BACKUP_RECOVERY, VSS_CF_NOT_SYSTEM_STATE };
+        const struct vss_wm_filedesc *file;
+        struct host host;
+
+        refuse_all(foreign, "names no file of any component");
+        start(&host, settings);
+        CHECK_INT(host_identify(&host), 0);
+        CHECK(host.result.autorecover);
+        CHECK_INT(vss_examine_writer_metadata_get_exclude_from_snapshot_count(host.metadata), 1);
+        file = vss_examine_writer_metadata_get_exclude_from_snapshot_file(host.metadata, 0);
+        expect_set(file, "/srv/app", "*.idx", true, vss_wm_filedesc_get_backup_type_mask(file));
+        file = vss_examine_writer_metadata_get_exclude_file(host.metadata, 0);
+        expect_set(file, "/srv/app", "*.idx", true, vss_wm_filedesc_get_backup_type_mask(file));
+        for (size_t i = 0; i < 2; i++) {
+                struct vss_component_info info;
+
+                vss_wm_component_get_component_info(
+                        vss_examine_writer_metadata_get_component(host.metadata, i), &info);
+                CHECK_INT(info.flags, flags[i]);
+        }
+        host_stop(&host);
+}
+
 /* W-7: none of the volumes: success; some: INCONSISTENTSNAPSHOT; only what is chosen counts */
 static void test_affected(void) {
         const char *const settings[] = { "component in",
@@ -676,6 +719,7 @@ static void test_background_holder(void) {
 int main(int argc, char **argv) {
         CHECK_INT(mkdir(scratch_path("data"), 0755), 0);
         RUN(test_refused);
+        RUN(test_purged);
         RUN(test_overlap);
         RUN(test_identify);
         RUN(test_affected);
