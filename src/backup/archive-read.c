@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * archive-read.c - members of an archive, by offset or one after the other.
+ * archive-read.c - members of an archive, by offset.
  *
  * Near the last member the headers in between are read; farther away libarchive is started anew
  * at the wanted place: a tar stream may begin at any member.
@@ -18,6 +18,11 @@
 #include "base/cleanup.h"
 
 #define NEAR (UINT64_C(4) << 20)
+/* attributes, and pieces as many as a small file may have; each further piece follows a hole of
+ * PIECE_MIN (member.c) and takes two numbers */
+#define HEADER_MAX (UINT64_C(4) << 20)
+#define PIECE_MIN (UINT64_C(1) << 20)
+#define PIECE_TEXT 64
 
 struct archive_reader {
         struct frame_reader *frames;
@@ -26,6 +31,7 @@ struct archive_reader {
         uint64_t begin; /* where @archive started in the stream */
         uint64_t position; /* of the next byte to hand to libarchive */
         uint64_t last; /* header of the current member */
+        uint64_t allowed; /* bytes that the header being read may still take */
         struct vss_error error; /* of the frames below */
 };
 
@@ -69,6 +75,10 @@ static la_ssize_t give_bytes(struct archive *archive, void *userdata, const void
         int r;
 
         vss_error_clear(&reader->error);
+        if (reader->allowed == 0) {
+                archive_set_error(archive, EBADMSG, "the header of a member has no end");
+                return -1;
+        }
         r = frame_reader_at(reader->frames, reader->position, &data, &size, &reader->error);
         if (r < 0) {
                 archive_set_error(archive, EBADMSG, "%s", vss_error_message(&reader->error));
@@ -77,6 +87,7 @@ static la_ssize_t give_bytes(struct archive *archive, void *userdata, const void
         if (r == 0)
                 return 0;
         reader->position += size;
+        reader->allowed -= size < reader->allowed ? size : reader->allowed;
         *ret = data;
         return (la_ssize_t)size;
 }
@@ -112,6 +123,7 @@ static int start_at(struct archive_reader *reader, uint64_t offset, struct vss_e
         if (!reader->archive)
                 return vss_fail(reterr, -ENOMEM, "out of memory");
         reader->begin = reader->position = reader->last = offset;
+        reader->allowed = UINT64_MAX;
         archive_read_support_format_tar(reader->archive);
         archive_read_set_read_callback(reader->archive, give_bytes);
         archive_read_set_skip_callback(reader->archive, skip_bytes);
@@ -121,10 +133,15 @@ static int start_at(struct archive_reader *reader, uint64_t offset, struct vss_e
         return 0;
 }
 
-static int next_header(struct archive_reader *reader, struct archive_entry **ret,
+/* libarchive keeps a header and the list of a sparse file's pieces in memory, and both may be
+ * bombs. @size: of the member's content, which an honest list of pieces grows with */
+static int next_header(struct archive_reader *reader, uint64_t size, struct archive_entry **ret,
                        struct vss_error *reterr) {
-        int r = archive_read_next_header(reader->archive, ret);
+        int r;
 
+        reader->allowed = HEADER_MAX + size / PIECE_MIN * PIECE_TEXT;
+        r = archive_read_next_header(reader->archive, ret);
+        reader->allowed = UINT64_MAX;
         if (r == ARCHIVE_EOF)
                 return 0;
         if (r != ARCHIVE_OK)
@@ -133,36 +150,25 @@ static int next_header(struct archive_reader *reader, struct archive_entry **ret
         return 1;
 }
 
-int archive_reader_member(struct archive_reader *reader, uint64_t offset,
+int archive_reader_member(struct archive_reader *reader, uint64_t offset, uint64_t size,
                           struct archive_entry **ret, struct vss_error *reterr) {
         int r = 1;
 
         if (reader->archive && offset > reader->last && offset - reader->last < NEAR) {
                 do
-                        r = next_header(reader, ret, NULL);
+                        r = next_header(reader, size, ret, NULL);
                 while (r > 0 && reader->last < offset);
                 if (r > 0 && reader->last == offset)
                         return 0;
         }
         r = start_at(reader, offset, reterr);
         if (r >= 0)
-                r = next_header(reader, ret, reterr);
+                r = next_header(reader, size, ret, reterr);
         if (r == 0)
                 return vss_fail(reterr, -EBADMSG,
                                 "archive '%s': no member begins at byte %" PRIu64 " of its content",
                                 reader->name, offset);
         return r < 0 ? r : 0;
-}
-
-int archive_reader_next(struct archive_reader *reader, struct archive_entry **ret,
-                        uint64_t *ret_offset, struct vss_error *reterr) {
-        int r = reader->archive ? 0 : start_at(reader, 0, reterr);
-
-        if (r >= 0)
-                r = next_header(reader, ret, reterr);
-        if (r > 0)
-                *ret_offset = reader->last;
-        return r;
 }
 
 int archive_reader_data(struct archive_reader *reader, const void **ret, size_t *ret_size,

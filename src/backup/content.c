@@ -92,7 +92,7 @@ static int find_member(struct members *members, const struct view_part *part,
         int r = find_reader(members, part->link, ranges, ret_reader, reterr);
 
         if (r >= 0)
-                r = archive_reader_member(*ret_reader, record->offset, ret, reterr);
+                r = archive_reader_member(*ret_reader, record->offset, record->size, ret, reterr);
         if (r < 0)
                 return vss_wrap(reterr, r, "'%s' is lost", record->path);
         if (!name)

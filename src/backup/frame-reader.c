@@ -19,6 +19,9 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 
+/* magic, header, the header of one block, its byte, checksum */
+#define FRAME_PACKED_MIN 10
+
 /* who has read so many frames one after the other will want the next one as well */
 #define IN_A_ROW 3
 
@@ -65,7 +68,9 @@ static int add_frame(struct frame_reader *reader, uint32_t packed, uint32_t plai
                 place.plain = last->plain + last->plain_size;
                 place.packed = last->packed + last->packed_size;
         }
-        if (plain > FRAME_SIZE_MAX || packed > ZSTD_compressBound(FRAME_SIZE_MAX))
+        /* nobody writes empty frames; a table of them would cost memory and stand for nothing */
+        if (plain == 0 || packed < FRAME_PACKED_MIN || plain > FRAME_SIZE_MAX ||
+            packed > ZSTD_compressBound(FRAME_SIZE_MAX))
                 return -EBADMSG;
         r = ARRAY_RESERVE(&reader->frames, reader->count, &reader->capacity);
         if (r < 0)
@@ -98,7 +103,7 @@ static int load_table(struct frame_reader *reader) {
         rows = get_u32(footer);
         size = 8 + rows * 8 + 9;
         if (get_u32(footer + 5) != UINT32_C(0x8F92EAB1) || footer[4] != 0 ||
-            size > reader->file_size)
+            size + rows * FRAME_PACKED_MIN > reader->file_size)
                 return -EBADMSG;
         table = malloc(size);
         if (!table)

@@ -73,12 +73,10 @@ struct archive_entry;
 
 int archive_reader_new(int take_fd, const char *name, struct archive_reader **ret,
                        struct vss_error *reterr);
-/* archive_reader_member() - the header at @offset, lent; -EBADMSG when no member begins there */
-int archive_reader_member(struct archive_reader *reader, uint64_t offset,
+/* archive_reader_member() - the header at @offset, lent; -EBADMSG when no member begins there, or
+ * when its header is larger than a file of @size bytes can need */
+int archive_reader_member(struct archive_reader *reader, uint64_t offset, uint64_t size,
                           struct archive_entry **ret, struct vss_error *reterr);
-/* archive_reader_next() - the member after the last one, in archive order: 1, 0 at the end */
-int archive_reader_next(struct archive_reader *reader, struct archive_entry **ret,
-                        uint64_t *ret_offset, struct vss_error *reterr);
 /* archive_reader_data() - a piece of the last member's content, holes left out: 1, 0 at its end */
 int archive_reader_data(struct archive_reader *reader, const void **ret, size_t *ret_size,
                         uint64_t *ret_offset, struct vss_error *reterr);
