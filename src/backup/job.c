@@ -378,6 +378,18 @@ static int check_writers(struct job *job,
         return r;
 }
 
+/* tell_message() - a message without a failure is for the operator: the component is saved (I-159)
+ */
+static void tell_message(struct job *job, const struct vss_component *component) {
+        const char *words = vss_component_get_post_snapshot_failure_msg(component);
+
+        if (!words)
+                words = vss_component_get_prepare_for_backup_failure_msg(component);
+        if (words)
+                selection_note(&job->selection, "component '%s': %s",
+                               vss_component_get_component_name(component), words);
+}
+
 /* read_failures() - B-85: the writer goes on, the component named does not */
 static void read_failures(struct job *job, size_t writer,
                           struct vss_writer_components *components) {
@@ -395,8 +407,12 @@ static void read_failures(struct job *job, size_t writer,
                 int32_t failure, application;
 
                 (void)vss_component_get_failure(component, &failure, &application, &message);
-                if (!c || failure == S_OK || c->failed)
+                if (!c || c->failed)
                         continue;
+                if (failure == S_OK) {
+                        tell_message(job, component);
+                        continue;
+                }
                 c->failed = true;
                 selection_note(&job->selection, "component '%s' is not saved: %s",
                                vss_component_get_component_name(component),

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "base/array.h"
 #include "base/file.h"
 #include "base/memfd.h"
 #include "base/process.h"
@@ -293,8 +294,8 @@ void host_kill_later(pid_t pid, unsigned ms) {
 /* ---- files ---- */
 
 static char *scratch_folder;
-static char *paths[4096]; /* what scratch_path() gave, so that leaks of others show */
-static size_t path_count;
+static char **paths; /* what scratch_path() gave, so that leaks of others show */
+static size_t path_count, path_capacity;
 static pid_t scratch_owner;
 
 static void remove_scratch(void) {
@@ -324,7 +325,7 @@ char *scratch_path(const char *format, ...) {
         va_end(arguments);
         CHECK(asprintf(&path, "%s/%s", scratch(), tail) >= 0);
         free(tail);
-        CHECK(path_count < sizeof(paths) / sizeof(*paths));
+        CHECK_INT(ARRAY_RESERVE(&paths, path_count, &path_capacity), 0);
         return paths[path_count++] = path;
 }
 

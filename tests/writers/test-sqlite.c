@@ -376,8 +376,8 @@ static const struct vss_wm_component *component_at(const struct host *host, size
         return component;
 }
 
-/* W-3, W-12, W-140, D-17, M-43: one database component each, the log by pattern, -shm excluded,
- * and no schema bit that is not kept */
+/* W-3, W-12, W-140, D-17, M-43, I-161: one database component each, the log by pattern, -shm
+ * excluded, and no schema bit that is not kept */
 static void test_identify(void) {
         struct vss_restore_method method;
         const struct vss_wm_component *component;
@@ -389,7 +389,8 @@ static void test_identify(void) {
         start(&host, NULL);
         CHECK_INT(host.identity.level, VSS_APP_BACK_END); /* M-55: others store through it */
         CHECK_INT(host_identify(&host), 0);
-        CHECK_INT(vss_examine_writer_metadata_get_backup_schema(host.metadata), VSS_BS_COPY);
+        CHECK_INT(vss_examine_writer_metadata_get_backup_schema(host.metadata),
+                  VSS_BS_COPY | VSS_BS_INCREMENTAL | VSS_BS_DIFFERENTIAL | VSS_BS_TIMESTAMPED);
         CHECK_INT(vss_examine_writer_metadata_get_restore_method(host.metadata, &method), 0);
         CHECK_INT(method.method, VSS_RME_RESTORE_IF_CAN_REPLACE);
         CHECK_INT(method.writer_restore, VSS_WRE_ALWAYS);

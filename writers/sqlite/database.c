@@ -41,7 +41,11 @@ static void database_done(struct database *database) {
         free(database->logical_path);
         free(database->component);
         free(database->message);
-        free(database->list);
+        util_closep(&database->list.fd);
+        util_closep(&database->ranges.fd);
+        free(database->list.name);
+        free(database->ranges.name);
+        free(database->superseded);
 }
 
 void databases_done(struct databases *databases) {
@@ -131,6 +135,7 @@ static int add(struct databases *databases, const struct config_section *section
                 return -ENOMEM;
         database = &databases->items[databases->count];
         memset(database, 0, sizeof(*database));
+        database->list = database->ranges = KEPT_NOTHING;
         database->section = section;
         slash = strrchr(real, '/');
         database->directory = slash == real ? strdup("/") : strndup(real, (size_t)(slash - real));

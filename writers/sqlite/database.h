@@ -42,6 +42,15 @@ int config_check(const struct config *config, struct vss_error *reterr);
 /* what pre_restore sets aside is called "FILE.before-restore-wal" and so on */
 #define BEFORE_RESTORE ".before-restore-"
 
+/* A file in the state folder that belongs to one running backup; see lists.h. */
+struct kept_file {
+        char *name; /* NULL: none */
+        int fd;
+};
+#define KEPT_NOTHING ((struct kept_file){ NULL, -1 })
+
+enum { LISTS_KEY_SIZE = 33 };
+
 /* One database. The upper half is found on the disk, the lower is of one backup. */
 struct database {
         const struct config_section *section;
@@ -60,7 +69,8 @@ struct database {
         int sqlite_code;
         char *message; /* words for failure, fit for a message */
         bool told, in_document; /* failure, to the requester */
-        char *list; /* page hash list of this backup, a name in the state folder */
+        struct kept_file list, ranges; /* of this backup */
+        char *superseded; /* list of the base, when this backup's list takes its place */
 };
 
 struct databases {

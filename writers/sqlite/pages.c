@@ -1,61 +1,65 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * pages.c - page hash lists: written from a shadow copy, named by backup stamps.
- */
 #define _GNU_SOURCE
-#include <dirent.h>
+#include "sqlite/pages.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "sqlite/copy.h"
-#include "vss/types.h"
-
-enum { HEAD_SIZE = 40, HASH_SIZE = 16, DIGEST_SIZE = 32, KEY_SIZE = 32 };
-enum { CHUNK = 1024 * 1024, DEFAULT_PAGE = 4096 };
-static const char SUFFIX[] = ".pages";
-
-/* one list being written */
-struct list {
-        int in, out;
-        uint32_t page_size;
-        uint64_t file_size;
-        const EVP_MD *sha256;
-        EVP_MD_CTX *page, *whole;
-        uint64_t end_us;
-        unsigned char *data; /* CHUNK bytes of pages */
-        unsigned char *hashes; /* of one chunk */
-};
+enum { HEAD_SIZE = 32, VERSION = 2 };
+enum { CHUNK = 1024 * 1024, DEFAULT_PAGE = 4096, MIN_PAGE = 512, MAX_PAGE = 65536 };
+enum { CHUNK_HASHES = CHUNK / MIN_PAGE * PAGES_HASH };
 
 static void put(unsigned char *to, uint64_t value, size_t size) {
         for (size_t i = 0; i < size; i++)
                 to[i] = (unsigned char)(value >> 8 * i);
 }
 
-static int write_part(struct list *list, const void *data, size_t size) {
-        const unsigned char *from = data;
-        size_t done = 0;
+static uint64_t get(const unsigned char *from, size_t size) {
+        uint64_t value = 0;
 
-        if (EVP_DigestUpdate(list->whole, data, size) != 1)
-                return -ENOMEM;
-        while (done < size) {
-                ssize_t n = write(list->out, from + done, size - done);
-
-                if (n < 0 && errno != EINTR)
-                        return -errno;
-                done += n > 0 ? (size_t)n : 0;
-        }
-        return 0;
+        while (size-- > 0)
+                value = value << 8 | from[size];
+        return value;
 }
 
-static ssize_t read_chunk(struct list *list) {
+static uint64_t page_count(const struct pages_sum *sum) {
+        return sum->size / sum->page_size + (sum->size % sum->page_size != 0);
+}
+
+static bool is_page_size(uint64_t size) {
+        return size >= MIN_PAGE && size <= MAX_PAGE && (size & (size - 1)) == 0;
+}
+
+void pages_digest_format(const unsigned char digest[PAGES_DIGEST], char ret[PAGES_DIGEST_TEXT]) {
+        for (size_t i = 0; i < PAGES_DIGEST; i++)
+                (void)snprintf(ret + 2 * i, 3, "%02x", digest[i]);
+}
+
+bool pages_digest_parse(const char *text, unsigned char ret[PAGES_DIGEST]) {
+        if (strlen(text) != PAGES_DIGEST_TEXT - 1 ||
+            strspn(text, "0123456789abcdef") != PAGES_DIGEST_TEXT - 1)
+                return false;
+        for (size_t i = 0; i < PAGES_DIGEST; i++) {
+                unsigned byte;
+
+                if (sscanf(text + 2 * i, "%2x", &byte) != 1)
+                        return false;
+                ret[i] = (unsigned char)byte;
+        }
+        return true;
+}
+
+/* as much as there is up to @size; short only at the end of the file */
+static ssize_t read_at(int fd, void *buffer, size_t size, uint64_t offset) {
         size_t done = 0;
 
-        while (done < CHUNK) {
-                ssize_t n = read(list->in, list->data + done, CHUNK - done);
+        while (done < size) {
+                ssize_t n = pread(fd, (char *)buffer + done, size - done, (off_t)(offset + done));
 
                 if (n < 0 && errno != EINTR)
                         return -errno;
@@ -66,239 +70,307 @@ static ssize_t read_chunk(struct list *list) {
         return (ssize_t)done;
 }
 
-static int hash_page(struct list *list, const unsigned char *page, size_t size, unsigned char *to) {
-        unsigned char digest[DIGEST_SIZE];
+/* ---- a list that was written before ---- */
 
-        if (EVP_DigestInit_ex(list->page, list->sha256, NULL) != 1 ||
-            EVP_DigestUpdate(list->page, page, size) != 1 ||
-            EVP_DigestFinal_ex(list->page, digest, NULL) != 1)
+static int read_head(struct pages_list *list) {
+        unsigned char head[HEAD_SIZE];
+        ssize_t n = read_at(list->fd, head, sizeof(head), 0);
+        uint64_t length;
+        struct stat st;
+
+        if (n < 0 || fstat(list->fd, &st) < 0)
+                return n < 0 ? (int)n : -errno;
+        if (n < HEAD_SIZE || memcmp(head, "VSSPAGES", 8) != 0 || get(head + 8, 4) != VERSION ||
+            !is_page_size(get(head + 12, 4)) || get(head + 16, 8) > INT64_MAX)
+                return -EBADMSG;
+        list->sum.page_size = (uint32_t)get(head + 12, 4);
+        list->sum.size = get(head + 16, 8);
+        list->type = (uint32_t)get(head + 24, 4);
+        length = get(head + 28, 4);
+        list->hashes_at = HEAD_SIZE + length;
+        if (length >= PATH_MAX ||
+            (uint64_t)st.st_size !=
+                    list->hashes_at + page_count(&list->sum) * PAGES_HASH + PAGES_DIGEST)
+                return -EBADMSG;
+        list->path = calloc(1, length + 1);
+        if (!list->path)
                 return -ENOMEM;
-        memcpy(to, digest, HASH_SIZE);
+        if (read_at(list->fd, list->path, length, HEAD_SIZE) != (ssize_t)length ||
+            read_at(list->fd, list->sum.digest, PAGES_DIGEST,
+                    (uint64_t)st.st_size - PAGES_DIGEST) != PAGES_DIGEST)
+                return -EBADMSG;
         return 0;
 }
 
-static int hash_all(struct list *list) {
-        uint64_t left = list->file_size;
+int pages_list_open(int take_fd, struct pages_list *ret) {
+        struct pages_list list = { .fd = take_fd };
+        int r = read_head(&list);
 
-        while (left > 0) {
-                ssize_t n = read_chunk(list);
-                size_t count = 0, size;
-                int r = 0;
+        if (r < 0) {
+                pages_list_close(&list);
+                return r;
+        }
+        *ret = list;
+        return 0;
+}
 
-                if (n <= 0)
-                        return n < 0 ? (int)n : -EIO; /* shorter than it was: it changes */
-                size = (size_t)n < left ? (size_t)n : (size_t)left;
-                for (size_t at = 0; r >= 0 && at < size; at += list->page_size) {
-                        size_t rest = size - at;
+void pages_list_close(struct pages_list *list) {
+        util_closep(&list->fd);
+        list->fd = -1;
+        free(list->path);
+        list->path = NULL;
+}
 
-                        r = hash_page(list, list->data + at,
-                                      rest < list->page_size ? rest : list->page_size,
-                                      list->hashes + HASH_SIZE * count++);
-                }
-                if (r >= 0)
-                        r = write_part(list, list->hashes, HASH_SIZE * count);
-                if (r < 0)
-                        return r;
-                left -= size;
-                if (util_now_us() > list->end_us)
-                        return -ETIME;
+/* ---- one reading of a file ---- */
+
+struct reading {
+        const struct pages_scan *scan;
+        int in;
+        struct pages_sum *sum; /* of the file */
+        bool compare;
+        EVP_MD *sha256;
+        EVP_MD_CTX *page, *whole, *base; /* base: of the list that is read along */
+        uint64_t base_done; /* its hashes read so far */
+        uint64_t end_us;
+        unsigned char *data; /* CHUNK bytes of pages */
+        unsigned char *hashes, *base_hashes; /* of one chunk */
+};
+
+static int write_out(const struct reading *reading, const void *data, size_t size) {
+        const unsigned char *from = data;
+
+        for (size_t done = 0; reading->scan->out >= 0 && done < size;) {
+                ssize_t n = write(reading->scan->out, from + done, size - done);
+
+                if (n < 0 && errno != EINTR)
+                        return -errno;
+                done += n > 0 ? (size_t)n : 0;
         }
         return 0;
+}
+
+/* what a digest begins with */
+static int begin_digest(const struct reading *reading, EVP_MD_CTX *context,
+                        const struct pages_sum *sum) {
+        unsigned char sizes[12];
+
+        put(sizes, sum->page_size, 4);
+        put(sizes + 4, sum->size, 8);
+        return EVP_DigestInit_ex(context, reading->sha256, NULL) == 1 &&
+                               EVP_DigestUpdate(context, sizes, sizeof(sizes)) == 1
+                       ? 0
+                       : -ENOMEM;
+}
+
+static int hash_page(const struct reading *reading, const unsigned char *page, size_t size,
+                     unsigned char *to) {
+        unsigned char digest[PAGES_DIGEST];
+
+        if (EVP_DigestInit_ex(reading->page, reading->sha256, NULL) != 1 ||
+            EVP_DigestUpdate(reading->page, page, size) != 1 ||
+            EVP_DigestFinal_ex(reading->page, digest, NULL) != 1)
+                return -ENOMEM;
+        memcpy(to, digest, PAGES_HASH);
+        return 0;
+}
+
+/* up to @count hashes of the base go on; *ret: how many there were */
+static int read_base(struct reading *reading, size_t count, size_t *ret) {
+        const struct pages_list *base = reading->scan->base;
+        uint64_t left = page_count(&base->sum) - reading->base_done;
+        size_t n = count < left ? count : (size_t)left;
+
+        *ret = n;
+        if (n == 0)
+                return 0;
+        if (read_at(base->fd, reading->base_hashes, n * PAGES_HASH,
+                    base->hashes_at + reading->base_done * PAGES_HASH) != (ssize_t)(n * PAGES_HASH))
+                return -EIO;
+        reading->base_done += n;
+        return EVP_DigestUpdate(reading->base, reading->base_hashes, n * PAGES_HASH) == 1 ? 0
+                                                                                          : -ENOMEM;
+}
+
+/* @count pages of @size bytes together, from page @first on, whose hashes are known */
+static int compare_chunk(struct reading *reading, uint64_t first, size_t count, size_t size) {
+        const uint32_t page_size = reading->sum->page_size;
+        size_t have;
+        int r = read_base(reading, count, &have);
+
+        for (size_t i = 0; r >= 0 && i < count; i++) {
+                size_t at = i * page_size, rest = size - at;
+
+                if (i < have && memcmp(reading->hashes + i * PAGES_HASH,
+                                       reading->base_hashes + i * PAGES_HASH, PAGES_HASH) == 0)
+                        continue;
+                r = changes_add(reading->scan->changes, first * page_size + at,
+                                rest < page_size ? rest : page_size);
+        }
+        return r;
+}
+
+static int read_chunk(struct reading *reading, uint64_t offset, size_t size) {
+        const uint32_t page_size = reading->sum->page_size;
+        size_t count = 0;
+        ssize_t n = read_at(reading->in, reading->data, size, offset);
+        int r = 0;
+
+        if (n != (ssize_t)size)
+                return n < 0 ? (int)n : -EBADMSG; /* shorter than it was: it changes */
+        for (size_t at = 0; r >= 0 && at < size; at += page_size, count++) {
+                size_t rest = size - at;
+
+                r = hash_page(reading, reading->data + at, rest < page_size ? rest : page_size,
+                              reading->hashes + PAGES_HASH * count);
+        }
+        if (r >= 0 && EVP_DigestUpdate(reading->whole, reading->hashes, PAGES_HASH * count) != 1)
+                r = -ENOMEM;
+        if (r >= 0)
+                r = write_out(reading, reading->hashes, PAGES_HASH * count);
+        if (r >= 0 && reading->compare)
+                r = compare_chunk(reading, offset / page_size, count, size);
+        return r;
+}
+
+static int read_all(struct reading *reading) {
+        uint64_t size = reading->sum->size;
+        int r = 0;
+
+        for (uint64_t at = 0; r >= 0 && at < size; at += CHUNK) {
+                r = read_chunk(reading, at, size - at < CHUNK ? (size_t)(size - at) : CHUNK);
+                if (r >= 0 && reading->end_us && util_now_us() > reading->end_us)
+                        r = -ETIME;
+        }
+        return r;
 }
 
 /* the page size stands in the file itself: bytes 16 and 17, where 1 means 65536 */
-static int read_head(struct list *list) {
+static int read_sizes(struct reading *reading) {
         unsigned char head[18] = { 0 };
+        ssize_t n = read_at(reading->in, head, sizeof(head), 0);
         struct stat st;
         uint32_t size;
 
-        if (fstat(list->in, &st) < 0 || pread(list->in, head, sizeof(head), 0) < 0)
-                return -errno;
-        list->file_size = (uint64_t)st.st_size;
+        if (n < 0 || fstat(reading->in, &st) < 0)
+                return n < 0 ? (int)n : -errno;
         size = (uint32_t)head[16] << 8 | head[17];
-        size = size == 1 ? 65536 : size;
-        list->page_size = size >= 512 && (size & (size - 1)) == 0 ? size : DEFAULT_PAGE;
+        size = size == 1 ? MAX_PAGE : size;
+        reading->sum->size = (uint64_t)st.st_size;
+        reading->sum->page_size = is_page_size(size) ? size : DEFAULT_PAGE;
         return 0;
 }
 
-static int write_list(struct list *list, unsigned char digest[DIGEST_SIZE]) {
+static int write_head(const struct reading *reading) {
         unsigned char head[HEAD_SIZE] = "VSSPAGES";
-        int r = read_head(list);
-
-        if (r < 0)
-                return r;
-        put(head + 8, 1, 4);
-        put(head + 12, list->page_size, 4);
-        put(head + 16, list->file_size, 8);
-        put(head + 24, (list->file_size + list->page_size - 1) / list->page_size, 8);
-        put(head + 32, HASH_SIZE, 4);
-        if (EVP_DigestInit_ex(list->whole, list->sha256, NULL) != 1)
-                return -ENOMEM;
-        r = write_part(list, head, sizeof(head));
-        if (r >= 0)
-                r = hash_all(list);
-        if (r < 0)
-                return r;
-        if (EVP_DigestFinal_ex(list->whole, digest, NULL) != 1)
-                return -ENOMEM;
-        if (write(list->out, digest, DIGEST_SIZE) != DIGEST_SIZE || fsync(list->out) < 0)
-                return errno ? -errno : -EIO;
-        return 0;
-}
-
-static int write_temporary(int folder, const char *temporary, const char *copy, uint32_t time_ms,
-                           unsigned char digest[DIGEST_SIZE]) {
-        _cleanup_close_ int in = open(copy, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), out = -1;
-        struct list list = { .end_us = util_now_us() + (uint64_t)time_ms * 1000 };
+        size_t length = strlen(reading->scan->path ? reading->scan->path : "");
         int r;
 
+        put(head + 8, VERSION, 4);
+        put(head + 12, reading->sum->page_size, 4);
+        put(head + 16, reading->sum->size, 8);
+        put(head + 24, reading->scan->type, 4);
+        put(head + 28, length, 4);
+        r = write_out(reading, head, sizeof(head));
+        return r < 0 ? r : write_out(reading, reading->scan->path, length);
+}
+
+/* the rest of the base, which is longer than the file is now; then: is it what it says? */
+static int judge_base(struct reading *reading, bool *ret_sound) {
+        unsigned char digest[PAGES_DIGEST];
+        size_t n;
+        int r;
+
+        do
+                r = read_base(reading, CHUNK_HASHES / PAGES_HASH, &n);
+        while (r >= 0 && n > 0);
+        if (r >= 0 && EVP_DigestFinal_ex(reading->base, digest, NULL) != 1)
+                r = -ENOMEM;
+        *ret_sound = r >= 0 && memcmp(digest, reading->scan->base->sum.digest, sizeof(digest)) == 0;
+        return r == -ENOMEM ? r : 0;
+}
+
+static int scan_file(struct reading *reading, bool *ret_sound) {
+        const struct pages_list *base = reading->scan->base;
+        int r = read_sizes(reading);
+
+        if (r < 0)
+                return r;
+        reading->compare = base && base->sum.page_size == reading->sum->page_size;
+        r = begin_digest(reading, reading->whole, reading->sum);
+        if (r >= 0 && base)
+                r = begin_digest(reading, reading->base, &base->sum);
+        if (r >= 0)
+                r = write_head(reading);
+        if (r >= 0)
+                r = read_all(reading);
+        if (r >= 0 && EVP_DigestFinal_ex(reading->whole, reading->sum->digest, NULL) != 1)
+                r = -ENOMEM;
+        if (r >= 0)
+                r = write_out(reading, reading->sum->digest, PAGES_DIGEST);
+        if (r >= 0 && reading->scan->out >= 0 && fsync(reading->scan->out) < 0)
+                r = -errno;
+        return r < 0 || !base ? r : judge_base(reading, ret_sound);
+}
+
+static void reading_done(struct reading *reading) {
+        EVP_MD_CTX_free(reading->page);
+        EVP_MD_CTX_free(reading->whole);
+        EVP_MD_CTX_free(reading->base);
+        EVP_MD_free(reading->sha256);
+        free(reading->data);
+        free(reading->hashes);
+        free(reading->base_hashes);
+}
+
+static bool reading_ready(struct reading *reading) {
+        /* fetched once: a digest that is looked up for each page costs more than hashing it */
+        reading->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+        reading->page = EVP_MD_CTX_new();
+        reading->whole = EVP_MD_CTX_new();
+        reading->base = EVP_MD_CTX_new();
+        reading->data = malloc(CHUNK);
+        reading->hashes = malloc(CHUNK_HASHES);
+        reading->base_hashes = malloc(CHUNK_HASHES);
+        return reading->sha256 && reading->page && reading->whole && reading->base &&
+               reading->data && reading->hashes && reading->base_hashes;
+}
+
+int pages_scan(const struct pages_scan *scan, struct pages_sum *ret, bool *ret_sound) {
+        _cleanup_close_ int in = open(scan->file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        struct reading reading = { .scan = scan, .in = in, .sum = ret };
+        int r;
+
+        *ret_sound = false;
+        memset(ret, 0, sizeof(*ret));
         if (in < 0)
                 return -errno;
-        out = openat(folder, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-        if (out < 0)
-                return -errno;
-        list.in = in;
-        list.out = out;
-        list.sha256 = EVP_sha256();
-        list.page = EVP_MD_CTX_new();
-        list.whole = EVP_MD_CTX_new();
-        list.data = malloc(CHUNK);
-        list.hashes = malloc(CHUNK / 512 * HASH_SIZE);
-        r = list.page && list.whole && list.data && list.hashes ? write_list(&list, digest)
-                                                                : -ENOMEM;
-        EVP_MD_CTX_free(list.page);
-        EVP_MD_CTX_free(list.whole);
-        free(list.data);
-        free(list.hashes);
+        (void)posix_fadvise(in, 0, 0, POSIX_FADV_SEQUENTIAL);
+        if (scan->time_ms)
+                reading.end_us = util_now_us() + (uint64_t)scan->time_ms * 1000;
+        r = reading_ready(&reading) ? scan_file(&reading, ret_sound) : -ENOMEM;
+        reading_done(&reading);
         return r;
 }
 
-/* like mkdir -p, for the owner only */
-static int make_folder(const char *path) {
-        _cleanup_free_ char *copy = strdup(path);
+int pages_digest_file(const char *path, uint64_t *ret_size, unsigned char ret[PAGES_DIGEST]) {
+        _cleanup_close_ int in = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        _cleanup_free_ unsigned char *data = malloc(CHUNK);
+        EVP_MD_CTX *context = EVP_MD_CTX_new();
+        ssize_t n = 0;
+        int r = 0;
 
-        if (!copy)
-                return -ENOMEM;
-        for (char *s = copy + 1; (s = strchr(s, '/')); s++) {
-                *s = '\0';
-                if (mkdir(copy, 0755) < 0 && errno != EEXIST)
-                        return -errno;
-                *s = '/';
-        }
-        return mkdir(copy, 0700) < 0 && errno != EEXIST ? -errno : 0;
-}
-
-static int make_stamp(const char *file, const unsigned char digest[DIGEST_SIZE], char **ret) {
-        char hex[2 * HASH_SIZE + 1];
-
-        for (size_t i = 0; i < HASH_SIZE; i++)
-                (void)snprintf(hex + 2 * i, 3, "%02x", digest[i]);
-        return asprintf(ret, "sqlite-pages:1:%s:%s", file, hex) < 0 ? -ENOMEM : 0;
-}
-
-static int write_named(const char *state, const char *file, const char *copy, uint32_t time_ms,
-                       char **ret_stamp) {
-        _cleanup_free_ char *temporary = database_sidecar(file, ".new");
-        _cleanup_close_ int folder = -1;
-        unsigned char digest[DIGEST_SIZE];
-        int r = temporary ? make_folder(state) : -ENOMEM;
-
-        if (r < 0)
-                return r;
-        folder = open(state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (folder < 0)
-                return -errno;
-        r = write_temporary(folder, temporary, copy, time_ms, digest);
-        if (r >= 0)
-                r = make_stamp(file, digest, ret_stamp);
-        if (r >= 0 && (renameat(folder, temporary, folder, file) < 0 || fsync(folder) < 0)) {
+        *ret_size = 0;
+        if (in < 0)
                 r = -errno;
-                free(*ret_stamp);
-                *ret_stamp = NULL;
+        else if (!data || !context || EVP_DigestInit_ex(context, EVP_sha256(), NULL) != 1)
+                r = -ENOMEM;
+        while (r >= 0 && (n = read_at(in, data, CHUNK, *ret_size)) > 0) {
+                *ret_size += (uint64_t)n;
+                if (EVP_DigestUpdate(context, data, (size_t)n) != 1)
+                        r = -ENOMEM;
         }
-        if (r < 0)
-                (void)unlinkat(folder, temporary, 0);
+        if (r >= 0)
+                r = n < 0 ? (int)n : EVP_DigestFinal_ex(context, ret, NULL) == 1 ? 0 : -ENOMEM;
+        EVP_MD_CTX_free(context);
         return r;
-}
-
-int pages_write(const char *state, const char *key, const char *copy, uint32_t time_ms,
-                char **ret_stamp, char **ret_file, struct vss_error *reterr) {
-        char id_text[VSS_ID_TEXT_SIZE], *file;
-        struct vss_id id;
-        int r = vss_id_new(&id);
-
-        if (r < 0)
-                return r;
-        if (asprintf(&file, "%s-%s%s", key, vss_id_format(&id, id_text), SUFFIX) < 0)
-                return -ENOMEM;
-        r = write_named(state, file, copy, time_ms, ret_stamp);
-        if (r < 0) {
-                free(file);
-                return util_fail(reterr, r, "no page hash list of '%s' in '%s': %s", copy, state,
-                                 strerror(-r));
-        }
-        *ret_file = file;
-        return 0;
-}
-
-void pages_forget(const char *state, const char *file) {
-        _cleanup_free_ char *path = util_join(state, file);
-
-        if (path)
-                (void)unlink(path);
-}
-
-struct found {
-        char *name;
-        struct timespec time;
-};
-
-static int newest_first(const void *a, const void *b) {
-        const struct found *x = a, *y = b;
-
-        if (x->time.tv_sec != y->time.tv_sec)
-                return x->time.tv_sec < y->time.tv_sec ? 1 : -1;
-        if (x->time.tv_nsec != y->time.tv_nsec)
-                return x->time.tv_nsec < y->time.tv_nsec ? 1 : -1;
-        return strcmp(x->name, y->name);
-}
-
-void pages_prune(const char *state, const char *key, uint32_t keep) {
-        struct found *found = NULL;
-        struct dirent *entry;
-        size_t count = 0;
-        struct stat st;
-        DIR *folder = opendir(state);
-
-        while (folder && (entry = readdir(folder))) {
-                if (strncmp(entry->d_name, key, KEY_SIZE) != 0 ||
-                    fstatat(dirfd(folder), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-                    GROW(&found, count) < 0)
-                        continue;
-                found[count].name = strdup(entry->d_name);
-                found[count].time = st.st_mtim;
-                count += found[count].name != NULL;
-        }
-        if (count > 0)
-                qsort(found, count, sizeof(*found), newest_first);
-        for (size_t i = 0; i < count; i++) {
-                if (i >= keep)
-                        (void)unlinkat(dirfd(folder), found[i].name, 0);
-                free(found[i].name);
-        }
-        free(found);
-        if (folder)
-                (void)closedir(folder);
-}
-
-int pages_key(const char *logical_path, const char *component, char ret[33]) {
-        _cleanup_free_ char *name = NULL;
-        unsigned char digest[DIGEST_SIZE];
-        int size = asprintf(&name, "%s\\%s", logical_path ? logical_path : "", component);
-
-        if (size < 0 || EVP_Digest(name, (size_t)size, digest, NULL, EVP_sha256(), NULL) != 1)
-                return -ENOMEM;
-        for (size_t i = 0; i < KEY_SIZE / 2; i++)
-                (void)snprintf(ret + 2 * i, 3, "%02x", digest[i]);
-        return 0;
 }

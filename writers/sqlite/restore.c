@@ -57,17 +57,25 @@ static int set_aside_one(const char *path, const char *sidecar) {
         }
 }
 
-static int set_aside(const char *path, struct vss_error *reterr) {
-        for (size_t i = 0; i < ELEMENTSOF(sidecars); i++) {
-                int r = set_aside_one(path, sidecars[i]);
+static int set_aside(const char *path, const char *sidecar, struct vss_error *reterr) {
+        int r = set_aside_one(path, sidecar);
 
-                if (r < 0)
-                        return util_fail(reterr, VSS_E_WRITERERROR_NONRETRYABLE,
-                                         "cannot move '%s-%s' out of the way of the restored "
-                                         "database: %s",
-                                         path, sidecars[i], strerror(-r));
-        }
-        return 0;
+        return r < 0 ? util_fail(reterr, VSS_E_WRITERERROR_NONRETRYABLE,
+                                 "cannot move '%s-%s' out of the way of the restored database: %s",
+                                 path, sidecar, strerror(-r))
+                     : 0;
+}
+
+int restore_set_aside_log(const char *path, struct vss_error *reterr) {
+        return set_aside(path, "wal", reterr);
+}
+
+int restore_set_aside(const char *path, struct vss_error *reterr) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(sidecars); i++)
+                r = set_aside(path, sidecars[i], reterr);
+        return r;
 }
 
 static void remove_aside(const char *path) {
@@ -82,16 +90,21 @@ static void remove_aside(const char *path) {
         }
 }
 
-int restore_clear(const char *path, struct vss_error *reterr) {
+int restore_refuse_open(const char *path, const char *when, struct vss_error *reterr) {
         char users[256];
+
+        return hold_name_users(path, true, users, sizeof(users)) > 0
+                       ? util_fail(reterr, VSS_E_WRITERERROR_RETRYABLE,
+                                   "'%s' is open in %s: stop it before %s", path, users, when)
+                       : 0;
+}
+
+int restore_clear(const char *path, struct vss_error *reterr) {
         struct stat st;
 
-        if (hold_name_users(path, true, users, sizeof(users)) > 0)
-                return util_fail(reterr, VSS_E_WRITERERROR_RETRYABLE,
-                                 "'%s' is open in %s: stop it before the restore", path, users);
         if (stat(path, &st) == 0)
                 close_cleanly(path);
-        return set_aside(path, reterr);
+        return restore_set_aside(path, reterr);
 }
 
 int restore_verify(const char *path, enum copy_check check, struct vss_error *reterr) {

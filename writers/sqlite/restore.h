@@ -8,11 +8,23 @@
 #include "sqlite/database.h"
 
 /*
+ * restore_set_aside() - what stands beside a database that must not be opened: -wal, -shm, -journal
+ * get other names, until restore_verify() is content. restore_set_aside_log(): only -wal.
+ *
+ * Return: 0, VSS_E_WRITERERROR_NONRETRYABLE with words
+ */
+int restore_set_aside(const char *path, struct vss_error *reterr);
+int restore_set_aside_log(const char *path, struct vss_error *reterr);
+
+/* restore_refuse_open() - VSS_E_WRITERERROR_RETRYABLE with the names of those who use it, or 0 */
+int restore_refuse_open(const char *path, const char *when, struct vss_error *reterr);
+
+/*
  * restore_clear() - before the files come: what stands there is closed cleanly, so that no -wal,
  * -shm or -journal is left to be mixed with the restored file; what cannot be closed (a damaged
- * database) has them set aside under other names. Refused while any process has the database open.
+ * database) has them set aside under other names. Nobody else may have it open.
  *
- * Return: 0, VSS_E_WRITERERROR_RETRYABLE in use, VSS_E_WRITERERROR_NONRETRYABLE, with words
+ * Return: 0, VSS_E_WRITERERROR_NONRETRYABLE with words
  */
 int restore_clear(const char *path, struct vss_error *reterr);
 

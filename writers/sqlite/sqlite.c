@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * sqlite - a writer for SQLite databases that a settings file tells of. Their programs need not
- * know: writers are held off by SQLite's own locks, for the time of the shadow copy only.
- *
- * Not in here yet: increments by partial files. Stamps and page hash lists, which they will need,
- * are made; so the schema says COPY and nothing else (W-12).
+ * know: writers are held off by SQLite's own locks, for the time of the shadow copy only. What of
+ * a database goes into a backup, and how a restore is proved, is image.c's business.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -13,8 +11,9 @@
 
 #include "sqlite/copy.h"
 #include "sqlite/hold.h"
+#include "sqlite/image.h"
+#include "sqlite/lists.h"
 #include "sqlite/restore.h"
-#include "vss/writer.h"
 
 /* One backup of a requester; several may be in the middle of theirs, only one is frozen. */
 struct session {
@@ -22,7 +21,6 @@ struct session {
         struct vss_id id;
         struct databases databases;
         bool by_components;
-        bool completed;
 };
 
 static struct config config;
@@ -75,13 +73,6 @@ static struct session *find_session(const struct vss_writer *writer) {
         return session;
 }
 
-/* A list whose backup did not succeed will never be a base (I-149). */
-static void forget_lists(struct session *session) {
-        for (size_t i = 0; !session->completed && i < session->databases.count; i++)
-                if (session->databases.items[i].list)
-                        pages_forget(config.state, session->databases.items[i].list);
-}
-
 static void end_session(struct session *session) {
         struct session **link = &sessions;
 
@@ -89,7 +80,8 @@ static void end_session(struct session *session) {
                 link = &(*link)->next;
         *link = session->next;
         hold_release_all(&session->databases);
-        forget_lists(session);
+        for (size_t i = 0; i < session->databases.count; i++)
+                image_lost(&config, &session->databases.items[i]);
         databases_done(&session->databases);
         free(session);
 }
@@ -180,7 +172,8 @@ static int identify(struct vss_writer *writer, struct vss_create_writer_metadata
                 return r;
         r = vss_create_writer_metadata_set_restore_method(metadata, &method, reterr);
         if (r >= 0)
-                r = vss_create_writer_metadata_set_backup_schema(metadata, VSS_BS_COPY, reterr);
+                r = vss_create_writer_metadata_set_backup_schema(metadata, image_schema(&config),
+                                                                 reterr);
         for (size_t i = 0; r >= 0 && i < databases.count; i++)
                 r = add_component(metadata, &databases.items[i], reterr);
         databases_done(&databases);
@@ -383,20 +376,7 @@ static int thaw(struct vss_writer *writer, struct vss_error *reterr) {
         return 0;
 }
 
-/* I-53: a COPY leaves no trace, so it gets no stamp that could become somebody's base (I-157) */
-static void stamp(struct session *session, struct database *database,
-                  struct vss_component *component, const char *copy) {
-        _cleanup_free_ char *text = NULL;
-        char key[33];
-
-        if (!component || pages_key(database->logical_path, database->component, key) < 0 ||
-            pages_write(config.state, key, copy, config.hash_time_ms, &text, &database->list,
-                        NULL) < 0)
-                return; /* without a stamp the next backup is whole: no failure */
-        (void)vss_component_set_backup_stamp(component, text);
-}
-
-static void check_one(struct vss_writer *writer, struct session *session, struct database *database,
+static void check_one(struct vss_writer *writer, struct database *database,
                       struct vss_component *component) {
         _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
         _cleanup_free_ char *copy = NULL;
@@ -412,8 +392,8 @@ static void check_one(struct vss_writer *writer, struct session *session, struct
                 r = copy_check(copy, config.copy_check, &sqlite_code, &error);
         if (r < 0)
                 database_fail(database, r, sqlite_code, "%s", util_words(&error, r));
-        else if (config.page_hashes && vss_writer_get_backup_type(writer) != VSS_BT_COPY)
-                stamp(session, database, component, copy);
+        else if (component)
+                image_describe(&config, writer, database, component, copy);
 }
 
 static int post_snapshot(struct vss_writer *writer, struct vss_writer_components *components,
@@ -429,10 +409,10 @@ static int post_snapshot(struct vss_writer *writer, struct vss_writer_components
                 struct database *database = database_of(session, component);
 
                 if (database)
-                        check_one(writer, session, database, component);
+                        check_one(writer, database, component);
         }
         for (size_t i = 0; !components && i < session->databases.count; i++)
-                check_one(writer, session, &session->databases.items[i], NULL);
+                check_one(writer, &session->databases.items[i], NULL);
         report(writer, session, components, false);
         return 0;
 }
@@ -446,17 +426,15 @@ static int backup_complete(struct vss_writer *writer, struct vss_writer_componen
                 struct vss_component *component =
                         vss_writer_components_get_component(components, i);
                 struct database *database = database_of(session, component);
-                char key[33];
 
-                if (!database || !database->list)
+                if (!database)
                         continue;
-                if (!vss_component_get_backup_succeeded(component))
-                        pages_forget(config.state, database->list);
-                else if (pages_key(database->logical_path, database->component, key) >= 0)
-                        pages_prune(config.state, key, config.keep_lists);
+                if (vss_component_get_backup_succeeded(component))
+                        image_saved(&config, database);
+                else
+                        image_lost(&config, database);
         }
-        if (session)
-                session->completed = true;
+        lists_tidy(config.state);
         return 0;
 }
 
@@ -496,6 +474,31 @@ static const struct database *restored_in_place(struct databases *databases,
         return databases_find(databases, logical_path, name);
 }
 
+static int before_files(const char *path, const struct vss_component *component,
+                        struct vss_error *reterr) {
+        int r = restore_refuse_open(path, "the restore", reterr);
+
+        if (r < 0)
+                return r;
+        /* the base of these ranges, just restored: closing it cleanly would change it (I-185) */
+        return image_stands_there(path, component) ? restore_set_aside(path, reterr)
+                                                   : restore_clear(path, reterr);
+}
+
+static int after_files(const char *path, const struct vss_component *component,
+                       struct vss_error *reterr) {
+        int r;
+
+        if (vss_component_get_file_restore_status(component) != VSS_RS_ALL)
+                return 0;
+        r = restore_refuse_open(path, "it is checked", reterr);
+        if (r >= 0) /* before SQLite opens it, which would take the log into it */
+                r = image_prove(&config, path, component, reterr);
+        if (r < 0 || vss_component_get_additional_restores(component)) /* I-186 */
+                return r;
+        return restore_verify(path, config.restore_check, reterr);
+}
+
 static int restore_event(struct vss_writer *writer, struct vss_writer_components *components,
                          bool before, struct vss_error *reterr) {
         size_t count = components ? vss_writer_components_get_component_count(components) : 0;
@@ -510,11 +513,9 @@ static int restore_event(struct vss_writer *writer, struct vss_writer_components
                         vss_writer_components_get_component(components, i);
                 const struct database *database = restored_in_place(&databases, component);
 
-                if (!database ||
-                    (!before && vss_component_get_file_restore_status(component) != VSS_RS_ALL))
+                if (!database)
                         continue;
-                r = before ? restore_clear(database->path, &error)
-                           : restore_verify(database->path, config.restore_check, &error);
+                r = (before ? before_files : after_files)(database->path, component, &error);
                 if (r >= 0)
                         continue;
                 (void)vss_component_set_failure(component, r, 0, util_words(&error, r));
