@@ -161,6 +161,25 @@ kept="$(nth paths 3) $(nth paths 5) $(nth paths 6)"
 vssctl forget --from paths --keep 1 >out
 [ "$(sets paths | xargs)" = "$kept" ] || { cat out; fail "$(sets paths)"; }
 
+echo "-- a component without a base gets an operation of its own, which is no base of the plain files (I-76, I-157)"
+mkdir b/x/app && echo data >b/x/app/file && sync
+vssctl backup --config "$etc" --to two "$SCRATCH/b/x" >/dev/null
+printf '[writer]\nplugin = test\n[test]\nschema = incremental\n[component app]\nfiles = %s/b/x/app/*\n' "$SCRATCH" >"$etc/writers.d/app.conf"
+for i in 1 2; do vssctl backup --config "$etc" --to two --type incremental >out 2>&1 || { cat out; fail "increment $i"; }; done
+vssctl list backups --from two --json | python3 -c '
+import json, sys
+r = [r for r in map(json.loads, sys.stdin) if r["record"] == "image"]
+sets = list(dict.fromkeys(i["folder"] for i in r))
+own = [i for i in r if i["component"] == ""]
+assert [(i["folder"], i["base"]) for i in own] == [(sets[0], None), (sets[1], sets[0]), (sets[2], sets[1])], own
+app = [i for i in r if i["component"] == "app"]
+assert [(i["folder"], i["operation"]) for i in app][0] == (sets[1], 2), app'
+vssctl list paths --from two --component app >out
+grep -q /b/x/app/file out || { cat out; fail "the component"; }
+vssctl forget --from two --keep 1 >out
+vssctl verify --from two >/dev/null || fail "two operations"
+rm "$etc/writers.d/app.conf"
+
 echo "-- a clock that was wrong: a date in the future takes no place, a base dated after its increment stays"
 cp -a store clock
 redate clock 6 -1000
