@@ -22,9 +22,10 @@ run_cleanups() {
     local status=$? i
     set +e
     trap - EXIT INT TERM HUP
-    # thaw first: an unmount of a frozen file system succeeds and leaves it frozen
-    awk -v s="$SCRATCH" 'index($5, s) == 1 { print $5 }' /proc/self/mountinfo |
-        while read -r m; do fsfreeze -u "$m" 2>/dev/null; done
+    # thaw first: an unmount of a frozen file system succeeds and leaves it frozen. Not FUSE, whose
+    # program may hang
+    awk -v s="$SCRATCH" 'index($5, s) == 1 && !/ - fuse/ { print $5 }' /proc/self/mountinfo |
+        while read -r m; do timeout -k 1 5 fsfreeze -u "$m" 2>/dev/null; done
     for ((i = ${#CLEANUPS[@]} - 1; i >= 0; i--)); do eval "${CLEANUPS[i]}"; done
     awk -v s="$SCRATCH" 'index($5, s) == 1 { print $5 }' /proc/self/mountinfo | sort -r |
         while read -r m; do umount -l "$m" 2>/dev/null; done

@@ -361,9 +361,13 @@ static int find_mount_point(const struct scan *scan, const char *name, struct vo
 int scan_name(const struct scan *scan, const char *name, struct volume_list *list,
               struct vss_error *reterr) {
         struct stat st;
+        int r;
 
         if (*name != '/')
                 return find_named(scan, name, NULL, list, reterr);
+        r = check_way(scan, name, reterr);
+        if (r < 0)
+                return r;
         if (stat(name, &st) == 0 && S_ISBLK(st.st_mode))
                 return find_named(scan, name, &st, list, reterr);
         return find_mount_point(scan, name, list, reterr);

@@ -195,6 +195,31 @@ static int changes(const char *text, struct vss_error *e) {
         return r;
 }
 
+static int print_path(void *userdata, size_t question, const struct vss_volume *volume,
+                      const char *provider, const char *refusal) {
+        printf("%zu %s %s\n", question, volume->mount_point, refusal ? refusal : provider);
+        return 0;
+}
+
+/* paths PATH PATH ...: all in one question */
+static int paths(char *rest, struct vss_error *e) {
+        struct vss_path_question questions[64];
+        struct vss_error failures[64] = { 0 };
+        size_t n = 0;
+        int r;
+
+        for (char *path; n < 64 && (path = strsep(&rest, " "));)
+                questions[n++] = (struct vss_path_question){ path, false };
+        r = vss_backup_components_resolve_paths(bc, questions, n, print_path, NULL, failures, e);
+        for (size_t i = 0; i < n; i++) {
+                if (failures[i].code)
+                        printf("%zu %s %s\n", i, vss_error_name(failures[i].code),
+                               vss_error_message(&failures[i]));
+                vss_error_clear(&failures[i]);
+        }
+        return r;
+}
+
 static int filter(const char *verb, const char *text, struct vss_error *e) {
         struct vss_id id;
 
@@ -215,6 +240,8 @@ static int step(const char *verb, char *rest, struct vss_error *e) {
                 return vss_backup_components_set_context(bc, (uint32_t)strtoul(rest, NULL, 0), e);
         if (strncmp(verb, "enable-", 7) == 0 || strncmp(verb, "disable-", 8) == 0)
                 return filter(verb, rest, e);
+        if (strcmp(verb, "paths") == 0)
+                return paths(rest, e);
         if (strcmp(verb, "gather") == 0)
                 return gather(e);
         if (strcmp(verb, "writers") == 0)

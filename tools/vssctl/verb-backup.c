@@ -16,6 +16,7 @@
 #include "base/array.h"
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/real-path.h"
 #include "list.h"
 #include "vssctl.h"
 
@@ -309,19 +310,37 @@ static int parse_options(int argc, char *argv[], struct lists *l) {
         return r;
 }
 
+enum { PATIENCE_MS = 10000 };
+
 /* add_paths() - the links at a path's end are followed once, here (B-152) */
 static int add_paths(char *argv[], struct lists *l) {
-        for (; *argv; argv++) {
-                char *resolved = realpath(*argv, NULL);
-                int r;
+        _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
+        _cleanup_free_ char **resolved = NULL;
+        size_t count = 0, i = 0;
+        int r, status = EXIT_OK;
 
-                if (!resolved)
-                        return usage_error("'%s': %s", printable(*argv), strerror(errno));
-                r = add(&l->request.paths, &l->paths, &l->paths_capacity, resolved);
-                if (r != EXIT_OK)
-                        return r;
+        while (argv[count])
+                count++;
+        resolved = calloc(count + 1, sizeof(*resolved));
+        if (!resolved)
+                return EXIT_MEMORY;
+        r = real_paths(argv, count, PATIENCE_MS, resolved);
+        for (; i < count && resolved[i]; i++) {
+                if (status != EXIT_OK)
+                        free(resolved[i]);
+                else
+                        status = add(&l->request.paths, &l->paths, &l->paths_capacity, resolved[i]);
         }
-        return EXIT_OK;
+        if (r == -ETIMEDOUT)
+                vss_fail(&error, r,
+                         "'%s' cannot be looked at: a program or server that shows it does not "
+                         "answer",
+                         printable(argv[i]));
+        if (r == -ETIMEDOUT)
+                return report_error(&error, "no backup was made");
+        if (r < 0)
+                return usage_error("'%s': %s", printable(argv[i]), strerror(-r));
+        return status;
 }
 
 /* store_path() - absolute, also when the store does not exist yet; the caller frees it */
