@@ -47,12 +47,13 @@ int subvolume_delete(int folder, const char *name) {
         return errno == ENOENT ? 0 : -errno;
 }
 
-int subvolume_make_read_only(int folder, const char *name, struct vss_error *reterr) {
+int subvolume_make_read_only(int folder, const char *name, const char *of,
+                             struct vss_error *reterr) {
         _cleanup_close_ int fd =
                 openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
         if (fd < 0 || btrfs_util_set_subvolume_read_only_fd(fd, true) != BTRFS_UTIL_OK)
-                return fail_errno(reterr, errno, "cannot make the copy '%s' read-only", name);
+                return fail_errno(reterr, errno, "cannot make the copy of '%s' read-only", of);
         return 0;
 }
 

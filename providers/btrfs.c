@@ -314,7 +314,8 @@ static int btrfs_post_final_commit_snapshots(struct vss_provider *p, const struc
         int r = copies_is_current(copies, set, reterr);
 
         for (size_t i = 0; r >= 0 && i < copies->count; i++)
-                r = subvolume_make_read_only(copies->made[i]->folder, "copy", reterr);
+                r = subvolume_make_read_only(copies->made[i]->folder, "copy",
+                                             copies->made[i]->record.prop.original_mount, reterr);
         if (r >= 0) /* what recovery wrote and the marks must outlive a power cut */
                 for (size_t i = 0; i < copies->count; i++)
                         (void)syncfs(copies->made[i]->folder);

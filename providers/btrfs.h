@@ -34,6 +34,7 @@ int source_open(struct source *source, struct vss_error *reterr);
 
 bool subvolume_is_there(int folder);
 int subvolume_delete(int folder, const char *name); /* absent is success; negative errno */
-int subvolume_make_read_only(int folder, const char *name, struct vss_error *reterr);
+int subvolume_make_read_only(int folder, const char *name, const char *of,
+                             struct vss_error *reterr); /* @of: for words */
 
 #endif

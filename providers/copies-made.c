@@ -47,6 +47,20 @@ static int fail_unknown(const struct copies *copies, const struct vss_id *id,
                         copies->kind->name, vss_id_format(id, text));
 }
 
+/* A copy that cannot be seen is not gone: who would forget it would leave it there for ever. */
+static int fail_not_deleted(const struct copies *copies, const struct copy_list *list,
+                            const struct vss_id *id, struct vss_error *reterr) {
+        char text[VSS_ID_TEXT_SIZE];
+
+        if (!list->silent)
+                return fail_unknown(copies, id, reterr);
+        return vss_fail(
+                reterr, -EIO,
+                "provider '%s' cannot find the copy %s; it may lie on '%s', which cannot be "
+                "read",
+                copies->kind->name, vss_id_format(id, text), list->silent);
+}
+
 static struct making *find_making(const struct copies *copies, const struct vss_id *snapshot) {
         for (size_t i = 0; i < copies->count; i++)
                 if (vss_id_equal(&copies->made[i]->record.prop.snapshot_id, snapshot))
@@ -135,7 +149,7 @@ static int delete_matching(struct copies *copies, const struct copy_list *list,
         if (*ret_deleted > 0)
                 return 0;
         *ret_nondeleted = *id;
-        return fail_unknown(copies, id, reterr);
+        return fail_not_deleted(copies, list, id, reterr);
 }
 
 int copies_delete(struct copies *copies, const struct vss_id *id, uint32_t type, bool force,

@@ -34,7 +34,24 @@ void copy_list_done(struct copy_list *list) {
         for (size_t i = 0; i < list->count; i++)
                 copy_done(&list->items[i]);
         free(list->items);
+        free(list->silent);
         *list = (struct copy_list){ 0 };
+}
+
+/* note_silent() - a place on a sick volume hides its copies; that is not the same as none */
+static void note_silent(struct search *s, const char *path, int error) {
+        switch (error < 0 ? -error : error) {
+        case ENOENT:
+        case ENOTDIR:
+        case ELOOP:
+        case EACCES:
+        case EPERM:
+        case ESTALE:
+                return;
+        default:
+                if (s->list && !s->list->silent)
+                        s->list->silent = strdup(path);
+        }
 }
 
 int place_check(int fd) {
@@ -70,6 +87,8 @@ static int read_folder(int place, const char *name, struct copy *copy) {
         struct vss_id id = copy->record.prop.snapshot_id;
         int r;
 
+        if (fd < 0)
+                return -errno;
         if (!identity || place_check(fd) < 0)
                 return -ENOENT;
         copy->living = place_is_lived_in(fd); /* first: who is done by then has written so */
@@ -98,7 +117,8 @@ static int add_copy(struct search *s, const char *path, int place, const char *n
         r = read_folder(place, name, &copy);
         if (r < 0) {
                 copy_done(&copy);
-                return r == -ENOENT ? 0 : r;
+                note_silent(s, path, r);
+                return r == -ENOMEM ? r : 0;
         }
         snprintf(copy.name, sizeof(copy.name), "%s", name);
         copy.place = strdup(path);
@@ -134,6 +154,8 @@ static int search_place(struct search *s, int root, const char *root_path) {
         DIR *dir = NULL;
         int r;
 
+        if (fd < 0)
+                note_silent(s, root_path, errno);
         if (fd < 0 || place_check(fd) < 0)
                 return 0;
         r = note_seen(s, fd);
@@ -148,8 +170,10 @@ static int search_place(struct search *s, int root, const char *root_path) {
                 return -ENOMEM;
         fd = -1;
         r = 0;
-        while (r >= 0 && (entry = readdir(dir)))
+        while (r >= 0 && (errno = 0, entry = readdir(dir)))
                 r = add_copy(s, path, dirfd(dir), entry->d_name);
+        if (r >= 0)
+                note_silent(s, path, errno ? errno : ENOENT);
         closedir(dir);
         return r;
 }
@@ -157,7 +181,10 @@ static int search_place(struct search *s, int root, const char *root_path) {
 static int search_path(struct search *s, const char *path) {
         _cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-        return fd < 0 ? 0 : search_place(s, fd, path); /* a place that is not there today */
+        if (fd >= 0)
+                return search_place(s, fd, path);
+        note_silent(s, path, errno);
+        return 0; /* a place that is not there today */
 }
 
 static int search_mounts(struct search *s) {
@@ -174,6 +201,8 @@ static int search_mounts(struct search *s) {
                 fd = mount_open(&mounts.items[i]);
                 if (fd >= 0)
                         r = search_place(s, fd, mounts.items[i].point);
+                else
+                        note_silent(s, mounts.items[i].point, fd);
         }
         mounts_done(&mounts);
         return r;

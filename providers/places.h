@@ -21,6 +21,7 @@ struct copy {
 struct copy_list {
         struct copy *items;
         size_t count, capacity;
+        char *silent; /* a place where copies may lie that cannot be read today, or NULL */
 };
 
 /* places_collect() - all copies of this provider, whatever their state; folders that are not ours
