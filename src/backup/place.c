@@ -19,6 +19,7 @@
 #include "base/array.h"
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "backup/denied.h"
 
 #define OPEN_LEVELS 100
 
@@ -36,8 +37,7 @@ static int open_root(struct places *places, const char *path, bool make, struct 
         if (!root->path)
                 return vss_fail(reterr, -ENOMEM, "out of memory");
         if (r < 0 && r != -ENOENT)
-                return vss_fail(reterr, r, "cannot open the destination '%s': %s", path,
-                                strerror(-r));
+                return fail_open("the destination", path, AT_FDCWD, path, r, reterr);
         return 0;
 }
 

@@ -19,6 +19,7 @@
 #include "base/array.h"
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "backup/denied.h"
 
 #define SET_FILE_MAX (UINT64_C(256) << 20)
 #define MARKER_WAIT_MS 10000
@@ -105,8 +106,8 @@ static int check_marker(struct store *store, unsigned flags, struct vss_error *r
                                 "'%s' is not a backup store: it has no file '%s'", store->path,
                                 STORE_MARKER);
         if (r < 0)
-                return vss_fail(reterr, r, "cannot read '%s/%s': %s", store->path, STORE_MARKER,
-                                strerror(-r));
+                return fail_open("the mark of the backup store", store->path, store->fd,
+                                 STORE_MARKER, r, reterr);
         newline = strchr(text, '\n');
         if (newline)
                 *newline = '\0';
@@ -160,8 +161,7 @@ int store_open(const char *path, unsigned flags, struct store **ret, struct vss_
         if (!store->path || store->fd < 0) {
                 r = r < 0 ? r : !store->path ? -ENOMEM : -errno;
                 store_close(store);
-                return vss_fail(reterr, r, "cannot open the backup store '%s': %s", path,
-                                strerror(-r));
+                return fail_open("the backup store", path, AT_FDCWD, path, r, reterr);
         }
         r = check_marker(store, flags, reterr);
         if (r >= 0)
@@ -264,6 +264,8 @@ int store_open_file(struct store *store, const struct set_info *set, const char 
                 return vss_fail(reterr, -ENOMEM, "out of memory");
         /* nobody waits for the other end of a fifo that somebody put there */
         fd = openat(store->fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+        if (fd < 0 && errno == EACCES)
+                return fail_open("the backup", path, store->fd, path, -errno, reterr);
         if (fd < 0 || fstat(fd, &st) < 0)
                 return vss_fail(reterr, errno == ENOENT ? -EBADMSG : -errno,
                                 "cannot open '%s/%s': %s", store->path, path, strerror(errno));

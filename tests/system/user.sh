@@ -52,4 +52,29 @@ for lacks in secret closed; do
 done
 as_user "$BUILD/vssctl" backup --config "$H/conf" --to "$H/store" --exclude secret --exclude closed "$SCRATCH/e/mine" >/dev/null ||
     fail "what is left out on purpose is no failure"
+
+# a store of root's: whose it is and what to do, whatever he asks of it (T-5)
+vssctl backup --config "$H/conf" --to "$SCRATCH/roots" --quiet "$SCRATCH/e/mine" >/dev/null
+chmod 755 "$SCRATCH"
+denied() { # denied WORDS COMMAND...
+    local words=$1 code=0 out
+    shift
+    out=$(as_user "$BUILD/vssctl" "$@" 2>&1) || code=$?
+    [ $code = 2 ] || fail "'$*' exits $code: $out"
+    # shellcheck disable=SC2053
+    [[ $out == *$words* ]] || fail "'$*' said '$out'"
+}
+closed="'$SCRATCH/roots': it belongs to root (mode 700) and is closed to *; run this as root"
+denied "$closed" list backups --from "$SCRATCH/roots"
+denied "$closed" verify --from "$SCRATCH/roots"
+denied "$closed" restore --from "$SCRATCH/roots" --into "$H/restored"
+denied "$closed" backup --config "$H/conf" --to "$SCRATCH/roots" "$SCRATCH/e/mine"
+chmod 755 "$SCRATCH/roots"
+denied "it belongs to root (mode 600)" list backups --from "$SCRATCH/roots"
+chmod 700 "$SCRATCH/roots"
+mkdir -m 700 "$SCRATCH/above"
+vssctl backup --config "$H/conf" --to "$SCRATCH/above/store" --quiet "$SCRATCH/e/mine" >/dev/null
+denied "a folder above it is closed to " list backups --from "$SCRATCH/above/store"
+as_user "$BUILD/vssctl" list backups --from "$H/store" >/dev/null || fail "his own store"
+denied "the destination '$SCRATCH/above': it belongs to root" restore --from "$H/store" --into "$SCRATCH/above"
 echo ok
