@@ -156,7 +156,9 @@ struct vss_provider_ops {
         }                                                                                          \
         struct vss_provider_ops
 
-#if defined(__GNUC__)
+#if defined(__cplusplus)
+#define VSS_PLUGIN_EXPORT extern "C" __attribute__((visibility("default")))
+#elif defined(__GNUC__)
 #define VSS_PLUGIN_EXPORT __attribute__((visibility("default")))
 #else
 #define VSS_PLUGIN_EXPORT

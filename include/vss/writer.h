@@ -91,7 +91,9 @@ struct vss_writer_ops {
         }                                                                                          \
         struct vss_writer_ops
 
-#if defined(__GNUC__)
+#if defined(__cplusplus)
+#define VSS_WRITER_EXPORT extern "C" __attribute__((visibility("default")))
+#elif defined(__GNUC__)
 #define VSS_WRITER_EXPORT __attribute__((visibility("default")))
 #else
 #define VSS_WRITER_EXPORT

@@ -169,6 +169,20 @@ for stumble in "veto_at = identify" "die_at = identify"; do
     all_gone
 done
 
+echo "7b an exception out of a handler ends the writer's process and nothing else (B-73)"
+if command -v g++ >/dev/null; then
+    g++ -std=c++17 -shared -fPIC -I"$(dirname "$0")/../../include" "$(dirname "$0")/throwing-writer.cc" \
+        -o "$SCRATCH/throwing.so" -L"$BUILD" -lvss -Wl,-rpath,"$BUILD"
+    configure
+    sed -i "s|^plugin = .*|plugin = $SCRATCH/throwing.so|" "$etc/writers.d/story.conf"
+    begin
+    wait_for 'status: Thrower VSS_E_WRITER_NOT_RESPONDING' "$SCRATCH/out"
+    wait_for undo "$story"
+    finish || { cat "$SCRATCH/err"; fail "the backup failed"; }
+    told freeze undo # no Thaw, no Abort: its process is gone
+    all_gone
+fi
+
 echo "8 the provider refuses: words, no copy, the writers are told (B-46)"
 configure "fail_at = commit_snapshots:VSS_E_INSUFFICIENT_STORAGE"
 begin
