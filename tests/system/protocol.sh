@@ -43,7 +43,7 @@ has() { [ -e "$SCRATCH/r$1" ] || fail "'$1' is not in the backup"; }
 hasnt() { [ ! -e "$SCRATCH/r$1" ] || fail "'$1' is in the backup"; }
 told() { grep -q "$1" "$log" || { cat "$log"; fail "the writer was not told '$1'"; }; }
 
-echo "-- BV-36, M-47, I-107: exclusions go by the normal path, reading by the alternate one; B-147"
+echo "-- BV-36, B-143, M-47, I-107: exclusions go by the normal path, reading by the alternate one; B-147"
 mkdir -p "$B/d/sub" "$B/alt/sub"
 echo kept >"$B/alt/x.txt"; echo gone >"$B/alt/x.tmp"; echo gone >"$B/alt/sub/y.tmp"; echo kept >"$B/alt/sub/y.txt"
 echo wrong >"$B/d/x.txt"
@@ -107,7 +107,14 @@ grep -q 'componentName="part"\|FILE_LIST' "$documents/backup-components.xml" && 
 grep -q 'componentName="part".*FILE_LIST' "$documents"/writers/$W-*.xml || fail "what came along is not in the writer's document"
 mv "$etc/writers.d/test.conf" "$SCRATCH/test.conf"
 restored; has "$B/many/sub/bad"; has "$B/many/999" # M-23: without asking any writer
+echo "-- D-7: what cannot be read back from them is kept beside them: the type, and which files"
+grep -qx "type"$'\t'"full" "$documents/../backup-set.txt" || fail "the type is not there"
+files=$(zstd -dcq "$documents/manifest.zst" | grep -cF "$B/many/")
+[ "$files" -ge 1000 ] || fail "only $files files are there"
 mv "$SCRATCH/test.conf" "$etc/writers.d/test.conf"
+echo "-- B-144: what lies below a chosen component comes along, what lies beside it does not"
+store; whole --component "$W:top"; restored
+has "$B/many/sub/bad"; has "$B/many/999"; hasnt "$B/good/file"
 umount "$B"
 image=$(find "$SCRATCH" -maxdepth 1 -name 'btrfs.*.img')
 for _ in {1..100}; do # a loop device that is going away still knows the old content
