@@ -439,7 +439,7 @@ static int change(struct names *names, const struct stream_command *command) {
         node->is_changed = true;
         if (command->kind == STREAM_TRUNCATE)
                 node->content = true;
-        if (command->kind == STREAM_UPDATE_EXTENT)
+        if (command->kind == STREAM_UPDATE_EXTENT || command->kind == STREAM_CLONE)
                 return add_extent(names, node, command->offset, command->size);
         return 0;
 }
@@ -472,6 +472,7 @@ int names_apply(struct names *names, const struct stream_command *command) {
         case STREAM_CHOWN:
         case STREAM_UTIMES:
         case STREAM_UPDATE_EXTENT:
+        case STREAM_CLONE:
                 return change(names, command);
         }
         return -EBADMSG;

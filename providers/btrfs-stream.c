@@ -42,6 +42,9 @@ enum {
         A_DATA,
         A_CLONE_UUID,
         A_CLONE_CTRANSID,
+        A_CLONE_PATH,
+        A_CLONE_OFFSET,
+        A_CLONE_LEN,
         A_COUNT
 };
 
@@ -70,6 +73,9 @@ static const int attribute_sizes[A_COUNT] = {
         [A_DATA] = NOT_HERE,
         [A_CLONE_UUID] = 16,
         [A_CLONE_CTRANSID] = 8,
+        [A_CLONE_PATH] = PATH,
+        [A_CLONE_OFFSET] = 8,
+        [A_CLONE_LEN] = 8,
 };
 
 #define A(name) (UINT32_C(1) << A_##name)
@@ -89,6 +95,8 @@ static const uint32_t command_attributes[] = {
         [STREAM_RMDIR] = A(PATH),
         [STREAM_SET_XATTR] = A(PATH) | A(XATTR_NAME) | A(XATTR_DATA),
         [STREAM_REMOVE_XATTR] = A(PATH) | A(XATTR_NAME),
+        [STREAM_CLONE] = A(PATH) | A(FILE_OFFSET) | A(CLONE_LEN) | A(CLONE_UUID) |
+                         A(CLONE_CTRANSID) | A(CLONE_PATH) | A(CLONE_OFFSET),
         [STREAM_TRUNCATE] = A(PATH) | A(SIZE),
         [STREAM_CHMOD] = A(PATH) | A(MODE),
         [STREAM_CHOWN] = A(PATH) | A(UID) | A(GID),
@@ -205,7 +213,9 @@ static int take_value(struct stream *stream, struct stream_command *command, uns
                 return take_path(stream, 0, data, size, &command->path);
         if (attribute == A_PATH_TO || (attribute == A_PATH_LINK && command->kind == STREAM_LINK))
                 return take_path(stream, 1, data, size, &command->to);
-        if (attribute == A_SIZE)
+        if (attribute == A_CLONE_PATH)
+                return take_path(stream, 1, data, size, &command->to);
+        if (attribute == A_SIZE || attribute == A_CLONE_LEN)
                 command->size = get64(data);
         else if (attribute == A_FILE_OFFSET)
                 command->offset = get64(data);
@@ -263,6 +273,7 @@ static int check_command(struct stream *stream, const struct stream_command *com
         case STREAM_UTIMES:
                 return 0;
         case STREAM_UPDATE_EXTENT:
+        case STREAM_CLONE:
                 if (command->size > UINT64_MAX - command->offset)
                         return malformed(stream, "an extent ends beyond all numbers");
                 break;

@@ -26,6 +26,7 @@ enum stream_kind {
         STREAM_RMDIR = 12,
         STREAM_SET_XATTR = 13,
         STREAM_REMOVE_XATTR = 14,
+        STREAM_CLONE = 16, /* comes without file data, too */
         STREAM_TRUNCATE = 17,
         STREAM_CHMOD = 18,
         STREAM_CHOWN = 19,
@@ -40,7 +41,7 @@ struct stream_command {
         enum stream_kind kind;
         const char *path;
         const char *to; /* RENAME: the new name; LINK: the name that exists */
-        uint64_t offset, size; /* UPDATE_EXTENT; TRUNCATE: size alone */
+        uint64_t offset, size; /* UPDATE_EXTENT, CLONE; TRUNCATE: size alone */
         const uint8_t *uuid, *reference_uuid; /* SNAPSHOT, 16 bytes each */
 };
 

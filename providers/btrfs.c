@@ -56,7 +56,7 @@ static const struct copies_kind kind = {
         .release = release,
 };
 
-enum { REFERENCES_DEFAULT = 4, REFERENCES_MAX = 1000 };
+enum { REFERENCES_DEFAULT = 8, REFERENCES_MAX = 1000 };
 
 /* the plug-in's state */
 struct btrfs {

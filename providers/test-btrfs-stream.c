@@ -80,7 +80,10 @@ enum {
         OFFSET,
         DATA,
         CLONE_UUID,
-        CLONE_CTRANSID
+        CLONE_CTRANSID,
+        CLONE_PATH,
+        CLONE_OFFSET,
+        CLONE_LEN
 };
 
 static void text(struct made *m, unsigned type, const char *value) {
@@ -141,6 +144,17 @@ static void extent(struct made *m, const char *path, uint64_t offset, uint64_t s
         text(m, PATH, path);
         number(m, OFFSET, offset);
         number(m, SIZE, size);
+}
+
+static void clone(struct made *m, const char *path, uint64_t offset, uint64_t size) {
+        command(m, STREAM_CLONE);
+        number(m, OFFSET, offset);
+        number(m, CLONE_LEN, size);
+        text(m, PATH, path);
+        attribute(m, CLONE_UUID, "0123456789abcdef", 16);
+        number(m, CLONE_CTRANSID, 7);
+        text(m, CLONE_PATH, "other/file");
+        number(m, CLONE_OFFSET, 0);
 }
 
 /* ---- reading it ---- */
@@ -311,9 +325,12 @@ static void test_extents(void) {
         command(&made, STREAM_TRUNCATE);
         text(&made, PATH, "f");
         number(&made, SIZE, 5);
+        clone(&made, "h", 4096, 8192);
+        extent(&made, "h", 12288, 4096);
         extent(&made, "g", 9000, 10);
         extent(&made, "g", 0, 10); /* not in order: then nothing is known of where */
-        CHECK_STR(outcome(&made), "changed f content\nchanged g content\n");
+        CHECK_STR(outcome(&made), "changed f content\nchanged g content\n"
+                                  "changed h content 4096+12288\n");
         begin(&made);
         for (unsigned i = 0; i < 5000; i++)
                 extent(&made, "f", (uint64_t)i * 8192, 4096);
@@ -397,7 +414,10 @@ static void test_paths(void) {
 static void test_commands(void) {
         REFUSED(command(&made, 0));
         REFUSED(command(&made, 15)); /* WRITE: data were not asked for */
-        REFUSED(command(&made, 16));
+        REFUSED(clone(&made, "a", 0, 1), number(&made, CLONE_OFFSET, 1));
+        REFUSED(clone(&made, "a", UINT64_MAX, 1));
+        REFUSED(clone(&made, "", 0, 1));
+        REFUSED(command(&made, STREAM_CLONE), text(&made, PATH, "a"));
         REFUSED(command(&made, 23));
         REFUSED(command(&made, 65535));
         REFUSED(command(&made, STREAM_UNLINK)); /* without its path */
