@@ -3,25 +3,30 @@
  * tree-change.c - make a tree, and change it at random: everything that a backup must notice, and
  * some things that try to escape notice (same size, mtime put back, swapped names).
  *
- *   tree-change SEED STEPS DIR [links]      links: nearly nothing but hard links and renames
+ *   tree-change SEED STEPS DIR [links|clones]
+ *
+ *     links   nearly nothing but hard links and renames
+ *     clones  also shared extents, holes punched, ACLs, and what else needs a modern file system
  *
  * The same seed on the same tree does the same. Needs root (owners, devices, trusted attributes).
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 static uint64_t state;
-static bool links_only;
+static bool links_only, clones;
 
 static uint64_t chance(uint64_t below) {
         state ^= state << 13;
@@ -210,6 +215,79 @@ static void change_links(const char *path, const char *other) {
         }
 }
 
+static int open_file(const char *path, int flags) {
+        int fd = open(path, flags | O_NOFOLLOW | O_NONBLOCK);
+        struct stat st;
+
+        if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))) {
+                close(fd);
+                return -1;
+        }
+        return fd;
+}
+
+static void change_extents(const char *path, const char *other) {
+        int from = open_file(path, O_RDWR), to = open_file(other, O_RDWR);
+        struct file_clone_range range = { .src_fd = from,
+                                          .src_offset = chance(20) * 4096,
+                                          .src_length = (1 + chance(20)) * 4096,
+                                          .dest_offset = chance(50) * 4096 };
+        static const int modes[] = { FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                                     FALLOC_FL_ZERO_RANGE, FALLOC_FL_KEEP_SIZE, 0 };
+
+        if (chance(3) == 0 && from >= 0 && to >= 0)
+                (void)ioctl(to, FICLONE, from);
+        else if (chance(2) && from >= 0 && to >= 0)
+                (void)ioctl(to, FICLONERANGE, &range);
+        else if (chance(2) && from >= 0)
+                (void)fallocate(from, modes[chance(4)], (off_t)chance(300000),
+                                (off_t)(1 + chance(300000)));
+        else if (from >= 0 && ftruncate(from, (off_t)chance(400000)) < 0)
+                perror(path);
+        if (from >= 0)
+                close(from);
+        if (to >= 0)
+                close(to);
+}
+
+static void change_acl(const char *path) {
+        /* version 2; owner, a user, group, mask, others: tag, permissions, id */
+        uint16_t acl[] = {
+                2, 0,      1,      6,    0xffff, 0xffff, 2,      4,    7, 0,      4,
+                4, 0xffff, 0xffff, 0x10, 6,      0xffff, 0xffff, 0x20, 4, 0xffff, 0xffff
+        };
+
+        acl[8] = (uint16_t)chance(5);
+        if (chance(3) == 0)
+                (void)lremovexattr(path, "system.posix_acl_access");
+        else
+                (void)lsetxattr(path,
+                                chance(3) ? "system.posix_acl_access" : "system.posix_acl_default",
+                                acl, sizeof(acl), 0);
+}
+
+/* a folder with what is in it, through several names and back, or not */
+static void move_around(const char *path, const char *other) {
+        switch (chance(4)) {
+        case 0: /* there and back: nothing */
+                if (rename(path, "away") == 0)
+                        (void)rename("away", path);
+                break;
+        case 1: /* replaced by another one of the same name */
+                if (rename(path, "away") == 0 && mkdir(path, 0755) == 0)
+                        (void)rename(other, path);
+                (void)rename("away", other);
+                break;
+        case 2: /* the same name, another kind */
+                if (unlink(path) == 0)
+                        (void)mkdir(path, 0755);
+                break;
+        default:
+                if (rename(path, other) == 0)
+                        (void)symlink(other, path);
+        }
+}
+
 static void step(void) {
         const char *path = any_path(), *other = any_path();
 
@@ -222,7 +300,18 @@ static void step(void) {
                         change_links(path, other);
                 return;
         }
-        switch (chance(16)) {
+        switch (chance(clones ? 21 : 16)) {
+        case 16:
+        case 17:
+        case 18:
+                change_extents(path, other);
+                break;
+        case 19:
+                change_acl(path);
+                break;
+        case 20:
+                move_around(path, other);
+                break;
         case 14:
         case 15:
                 change_links(path, other);
@@ -265,9 +354,10 @@ static void step(void) {
 
 int main(int argc, char **argv) {
         links_only = argc == 5 && strcmp(argv[4], "links") == 0;
-        if ((argc != 4 && !links_only) || (mkdir(argv[3], 0755) < 0 && errno != EEXIST) ||
-            chdir(argv[3]) < 0) {
-                fprintf(stderr, "usage: tree-change SEED STEPS DIR [links]\n");
+        clones = argc == 5 && strcmp(argv[4], "clones") == 0;
+        if ((argc != 4 && !links_only && !clones) ||
+            (mkdir(argv[3], 0755) < 0 && errno != EEXIST) || chdir(argv[3]) < 0) {
+                fprintf(stderr, "usage: tree-change SEED STEPS DIR [links|clones]\n");
                 return 2;
         }
         state = strtoull(argv[1], NULL, 10) * 2654435761U + 88172645463325252U;

@@ -161,7 +161,7 @@ int changes_same(struct pass *pass, int at, const char *name, const char *path,
         if (pass->source->names_only_change_with_ctime) {
                 if (!same_inode(&now, base))
                         return 0;
-                if (is_settled(pass, base))
+                if (!pass->doubt && is_settled(pass, base))
                         return 1;
         }
         return same_content(pass, at, name, st, base);

@@ -166,7 +166,9 @@ static int backup(int argc, char **argv) {
         return end(&job);
 }
 
+/* the paths come sorted; "+" before one: its content, "*": all below it */
 static int changed(int argc, char **argv) {
+        struct changed_path *paths = calloc((size_t)argc, sizeof(*paths));
         struct source source;
         struct job job;
 
@@ -174,9 +176,13 @@ static int changed(int argc, char **argv) {
         use_base(&job, 0, NULL);
         parse_source(argv[1], &source);
         source.pick = SOURCE_COMPARE;
-        if (op_run_changed(job.op, &source, (const char *const *)(argv + 2), (size_t)(argc - 2),
-                           &watch, &job.error) < 0)
+        for (int i = 2; paths && i < argc; i++)
+                paths[i - 2] = (struct changed_path){ argv[i] + (argv[i][0] != '/'),
+                                                      argv[i][0] == '*', argv[i][0] == '+' };
+        if (!paths ||
+            op_run_changed(job.op, &source, paths, (size_t)(argc - 2), &watch, &job.error) < 0)
                 die(&job.error);
+        free(paths);
         close(source.root_fd);
         return end(&job);
 }

@@ -278,10 +278,22 @@ struct source {
 int op_run(struct operation *op, const struct source *source, const struct engine_watch *watch,
            struct vss_error *reterr);
 
-/* op_run_changed() - instead of walking: only these original paths (sorted, below @source->path)
- * may differ from the base; what is gone of them is recorded so. For a provider's delta. */
-int op_run_changed(struct operation *op, const struct source *source, const char *const *paths,
-                   size_t count, const struct engine_watch *watch, struct vss_error *reterr);
+/* struct changed_path - one name that may differ from the base
+ * @path:    original path
+ * @whole:   what is there may be another thing: all below it is looked at, what of it is not found
+ *           is gone
+ * @content: its content may differ, whatever size and times say */
+struct changed_path {
+        const char *path;
+        bool whole, content;
+};
+
+/* op_run_changed() - SOURCE_COMPARE without walking: only these names (sorted by path_compare(),
+ * none twice) may differ from the base. What does not exist is gone, with all below it. For
+ * the change knowledge of a provider; the result is that of op_run() */
+int op_run_changed(struct operation *op, const struct source *source,
+                   const struct changed_path *paths, size_t count, const struct engine_watch *watch,
+                   struct vss_error *reterr);
 
 /* op_end() - finish archives and manifest. No more sources; documents may still come. */
 int op_end(struct operation *op, struct vss_error *reterr);

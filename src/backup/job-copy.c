@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backup/delta.h"
 #include "backup/job.h"
 #include "base/cleanup.h"
 
@@ -119,11 +120,15 @@ int job_copy(struct job *job, struct set_writer *set, struct vss_error *reterr) 
 
         if (r >= 0)
                 r = declare_components(job, reterr);
+        if (r >= 0)
+                r = delta_ask(job);
         /* B-141: writer by writer, component by component; own paths come last in the plan */
         for (size_t i = 0; r >= 0 && i < job->plan.count; i++)
                 r = run_item(job, &job->plan.items[i], reterr);
         if (r >= 0)
                 r = volumes_check_copies(job->bc, &job->volumes, reterr);
+        if (r >= 0)
+                r = delta_keep(job, reterr);
         if (r >= 0)
                 r = op_end(job->operation, reterr);
         if (r >= 0)

@@ -4,6 +4,7 @@
  * service in the order of backup-protocol B-1 to B-21.
  */
 #define _GNU_SOURCE
+#include "backup/delta.h"
 #include "backup/job.h"
 
 #include <string.h>
@@ -532,6 +533,7 @@ int job_complete(struct job *job, struct vss_error *reterr) {
 }
 
 void job_close(struct job *job) {
+        delta_close(job); /* while there is a session */
         plan_done(&job->plan);
         volumes_done(&job->volumes); /* before the release: a copy in use is not deleted */
         selection_done(&job->selection);

@@ -8,6 +8,7 @@
 
 #include "backup/engine.h"
 #include "backup/not-to-backup.h"
+#include "backup/record.h"
 #include "backup/run.h"
 
 struct job_component {
@@ -17,6 +18,8 @@ struct job_component {
         struct set_place base;
         bool has_base, failed;
 };
+
+struct delta;
 
 struct job {
         const struct backup_request *request;
@@ -39,6 +42,7 @@ struct job {
         struct set_place own_base;
         bool has_own_base, own_failed;
         struct operation *operation; /* owned by the set being written */
+        struct delta *delta; /* delta.h */
         size_t notes_told;
         uint64_t freeze_us, hold_us;
 };
@@ -76,5 +80,7 @@ int job_run_item(struct job *job, const struct plan_item *item, uint32_t compone
 struct coverage_map;
 int job_coverage_new(const struct job *job, struct coverage_map **ret);
 struct coverage_map *job_coverage_free(struct coverage_map *map);
+/* all that a decision about an own path is made from, as lines */
+void job_coverage_describe(const struct coverage_map *map, struct text *text);
 
 #endif

@@ -4,7 +4,8 @@
  * the base left out, what the base has and nobody saw recorded as gone.
  *
  * For the requester's own files the list of names is exact: whatever was not seen is gone. For a
- * writer's component only names count that one of the file sets looked for (I-189).
+ * writer's component only names count that one of the file sets looked for (I-189). Where only what
+ * changed was looked at, this holds below the exact trees, and the rest of the base is not read.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -31,6 +32,8 @@ struct merge {
         uint32_t component;
         struct view *base;
         const struct view_item *item; /* next name of the base, NULL none left */
+        bool walked; /* all of the component; else only the exact trees matter */
+        size_t exact; /* those before are done */
         struct vss_error *reterr;
 };
 
@@ -116,15 +119,47 @@ static bool was_walked(const struct merge *merge) {
 
 /* ---- the base ---- */
 
+/* exact_tree() - the first that is not before @path, NULL none is left */
+static const struct exact_tree *exact_tree(struct merge *merge, const char *path) {
+        const struct operation *op = merge->op;
+
+        for (; merge->exact < op->exact_count; merge->exact++) {
+                const struct exact_tree *tree = &op->exact[merge->exact];
+
+                if (op->coverage[tree->coverage].component == merge->component &&
+                    (path_is_below(path, tree->path) || path_compare(tree->path, path) > 0))
+                        return tree;
+        }
+        return NULL;
+}
+
 static int base_next(struct merge *merge) {
+        const struct exact_tree *tree;
         int r;
 
-        do
-                r = view_next_item(merge->base, &merge->item, merge->reterr);
-        while (r > 0 && merge->item->gone);
-        if (r == 0)
+        for (;;) {
+                do
+                        r = view_next_item(merge->base, &merge->item, merge->reterr);
+                while (r > 0 && merge->item->gone);
+                if (r <= 0 || merge->walked)
+                        break;
+                tree = exact_tree(merge, merge->item->path);
+                if (!tree)
+                        r = 0;
+                if (!tree || path_is_below(merge->item->path, tree->path))
+                        break;
+                r = view_skip_to(merge->base, tree->path, merge->reterr);
+                if (r < 0)
+                        break;
+        }
+        if (r <= 0)
                 merge->item = NULL;
         return r < 0 ? r : 0;
+}
+
+static int by_path(const void *a, const void *b) {
+        return path_compare(((const struct exact_tree *)a)->path,
+                            ((const struct exact_tree *)b)->path);
 }
 
 static int base_open(struct merge *merge) {
@@ -132,7 +167,9 @@ static int base_open(struct merge *merge) {
         int r;
 
         merge->item = NULL;
-        if (chain->count == 0 || !was_walked(merge))
+        merge->walked = was_walked(merge);
+        merge->exact = 0;
+        if (chain->count == 0 || (!merge->walked && !exact_tree(merge, "/")))
                 return 0;
         r = view_open(merge->op->set->store, chain, NULL, &merge->base, merge->reterr);
         return r < 0 ? r : base_next(merge);
@@ -142,6 +179,32 @@ static int put_gone(struct merge *merge, char kind, char *path) {
         struct record record = { .kind = kind, .component = merge->component, .path = path };
 
         return manifest_put(merge->manifest, &record);
+}
+
+/* is_known_gone() - was all looked at around @path, by the very source that has it? */
+static bool is_known_gone(struct merge *merge, const char *path, const struct coverage *coverage) {
+        const struct operation *op = merge->op;
+
+        if (!coverage->by_changes)
+                return true;
+        if (!exact_tree(merge, path))
+                return false;
+        for (size_t i = merge->exact;
+             i < op->exact_count && path_compare(op->exact[i].path, path) <= 0; i++)
+                if (&op->coverage[op->exact[i].coverage] == coverage &&
+                    path_is_below(path, op->exact[i].path))
+                        return true;
+        return false;
+}
+
+/* holds_source() - another source begins below, and may have nothing to say */
+static bool holds_source(const struct merge *merge, const char *path) {
+        for (size_t i = 0; i < merge->op->coverage_count; i++)
+                if (merge->op->coverage[i].component == merge->component &&
+                    strcmp(merge->op->coverage[i].path, path) != 0 &&
+                    path_is_below(merge->op->coverage[i].path, path))
+                        return true;
+        return false;
 }
 
 /* a directory that is gone with everything in it costs one line */
@@ -165,9 +228,10 @@ static int base_gone(struct merge *merge, const char *next) {
         bool own = component_is_own(&component->key);
         int r;
 
-        if (coverage ? coverage->by_changes : !own)
+        if (coverage ? !is_known_gone(merge, merge->item->path, coverage) : !own || !merge->walked)
                 return base_next(merge);
-        if (own && is_directory && !(next && path_is_below(next, merge->item->path)))
+        if (own && is_directory && !(next && path_is_below(next, merge->item->path)) &&
+            !holds_source(merge, merge->item->path))
                 return put_gone_tree(merge);
         component->gone++;
         r = put_gone(merge, RECORD_GONE, (char *)(uintptr_t)merge->item->path);
@@ -326,6 +390,8 @@ int merge_runs(struct operation *op, struct vss_error *reterr) {
         struct merge merge = { .op = op, .reterr = reterr };
         int r;
 
+        if (op->exact_count)
+                qsort(op->exact, op->exact_count, sizeof(*op->exact), by_path);
         merge.inputs = calloc(op->runs_count + 1, sizeof(*merge.inputs));
         r = merge.inputs ? write_manifest(&merge) : -ENOMEM;
         manifest_writer_free(merge.manifest);

@@ -306,3 +306,17 @@ bool not_to_backup_has(const struct not_to_backup *list, const char *path, bool 
         }
         return false;
 }
+
+void not_to_backup_describe(const struct not_to_backup *list, struct text *text) {
+        for (size_t i = 0; i < list->count; i++) {
+                const struct entry *e = &list->entries[i];
+
+                text_string(text, "left-out\t");
+                text_number(text, (uint64_t)e->recursive + 2 * (uint64_t)e->every_volume);
+                text_char(text, '\t');
+                text_field(text, e->folder);
+                text_char(text, '\t');
+                text_field(text, e->name);
+                text_char(text, '\n');
+        }
+}

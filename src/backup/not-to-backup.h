@@ -6,6 +6,7 @@
 #ifndef BACKUP_NOT_TO_BACKUP_H
 #define BACKUP_NOT_TO_BACKUP_H
 
+#include "backup/record.h"
 #include "backup/select.h"
 
 struct not_to_backup;
@@ -29,5 +30,8 @@ struct not_to_backup *not_to_backup_free(struct not_to_backup *list);
  * volume. A folder is left out only by an entry that leaves out all that is in it */
 bool not_to_backup_has(const struct not_to_backup *list, const char *path, bool is_directory,
                        const char *volume);
+
+/* not_to_backup_describe() - all entries, as lines: equal lines, equal answers */
+void not_to_backup_describe(const struct not_to_backup *list, struct text *text);
 
 #endif

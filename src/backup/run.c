@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "backup/delta.h"
 #include "backup/job.h"
 #include "base/cleanup.h"
 #include "base/file.h"
@@ -93,8 +94,12 @@ int backup_plan(const struct backup_request *request, const struct backup_watch 
         if (r >= 0)
                 r = nothing_to_do(&run, reterr);
         for (size_t i = 0; r >= 0 && i < run.count; i++) {
-                const struct job *job = &run.jobs[i];
+                struct job *job = &run.jobs[i];
 
+                if (!is_idle(job)) {
+                        delta_foretell(job);
+                        job_tell_notes(job);
+                }
                 for (size_t k = 0; !is_idle(job) && k < job->plan.count; k++)
                         if (watch->item)
                                 watch->item(watch->userdata, &job->plan, &job->plan.items[k],
@@ -164,9 +169,11 @@ static int complete(struct run *run, const struct backup_watch *watch) {
                 _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
 
                 /* the set exists: what fails from here on is told, and takes nothing back */
-                if (!is_idle(&run->jobs[i]) && job_complete(&run->jobs[i], &error) < 0 &&
-                    watch->note)
+                if (is_idle(&run->jobs[i]))
+                        continue;
+                if (job_complete(&run->jobs[i], &error) < 0 && watch->note)
                         watch->note(watch->userdata, vss_error_message(&error));
+                delta_published(&run->jobs[i]);
         }
         return 0;
 }

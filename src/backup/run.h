@@ -21,6 +21,7 @@ struct backup_request {
         uint32_t type; /* enum vss_backup_type */
         const char *label; /* or NULL */
         const struct vss_id *provider; /* or NULL */
+        bool no_delta; /* compare everything, whatever providers know of changes */
 };
 
 /* All may be NULL. Called from the thread that runs the backup. */

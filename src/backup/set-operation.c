@@ -279,8 +279,9 @@ static int write_late(struct pass *pass) {
         return r < 0 ? r : manifest_finish(pass->run, NULL, NULL);
 }
 
-static int run_pass(struct operation *op, const struct source *source, const char *const *paths,
-                    size_t count, const struct engine_watch *watch, struct vss_error *reterr) {
+static int run_pass(struct operation *op, const struct source *source,
+                    const struct changed_path *paths, size_t count,
+                    const struct engine_watch *watch, struct vss_error *reterr) {
         struct pass pass = { .op = op, .source = source, .watch = watch, .reterr = reterr };
         int r = op->set->broken < 0 ? op->set->broken : check_source(op, source, reterr);
 
@@ -311,11 +312,15 @@ int op_run(struct operation *op, const struct source *source, const struct engin
         return run_pass(op, source, NULL, 0, watch, reterr);
 }
 
-int op_run_changed(struct operation *op, const struct source *source, const char *const *paths,
-                   size_t count, const struct engine_watch *watch, struct vss_error *reterr) {
-        static const char *const none[1];
+int op_run_changed(struct operation *op, const struct source *source,
+                   const struct changed_path *paths, size_t count, const struct engine_watch *watch,
+                   struct vss_error *reterr) {
+        static const struct changed_path none;
 
-        return run_pass(op, source, paths ? paths : none, count, watch, reterr);
+        if (source->pick != SOURCE_COMPARE)
+                return vss_fail(reterr, E_INVALIDARG,
+                                "only what is compared can be known to differ");
+        return run_pass(op, source, paths ? paths : &none, count, watch, reterr);
 }
 
 static int finish_archive(struct operation *op, struct archive_writer **archive, const char *name) {

@@ -86,6 +86,9 @@ static struct set_writer *set_writer_free(struct set_writer *set) {
                 closep(&op->fd);
                 free(op->bases);
                 free(op->runs);
+                for (size_t j = 0; j < op->exact_count; j++)
+                        free(op->exact[j].path);
+                free(op->exact);
                 free(op->coverage);
                 free(op->buffer);
                 free(op->extents);

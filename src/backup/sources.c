@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "backup/delta.h"
 #include "backup/job.h"
 #include "base/array.h"
 #include "base/cleanup.h"
@@ -56,7 +57,12 @@ static int cover(void *userdata, const struct vss_wm_filedesc *file) {
 }
 
 static int compare_sets(const void *a, const void *b) {
-        return strcmp(((const struct covered_set *)a)->path, ((const struct covered_set *)b)->path);
+        const struct covered_set *x = a, *y = b;
+        int order = strcmp(x->path, y->path);
+
+        if (order == 0)
+                order = strcmp(x->filespec, y->filespec);
+        return order ? order : x->recursive - y->recursive;
 }
 
 int job_coverage_new(const struct job *job, struct coverage_map **ret) {
@@ -76,6 +82,16 @@ int job_coverage_new(const struct job *job, struct coverage_map **ret) {
                 qsort(map->sets, map->count, sizeof(*map->sets), compare_sets);
         *ret = take(map);
         return 0;
+}
+
+void job_coverage_describe(const struct coverage_map *map, struct text *text) {
+        for (size_t i = 0; i < map->count; i++) {
+                text_string(text, map->sets[i].recursive ? "covered-below\t" : "covered\t");
+                text_field(text, map->sets[i].path);
+                text_char(text, '\t');
+                text_field(text, map->sets[i].filespec);
+                text_char(text, '\n');
+        }
 }
 
 struct coverage_map *job_coverage_free(struct coverage_map *map) {
@@ -424,6 +440,8 @@ static int run_source(struct job *job, const struct plan_item *item, struct sour
                       struct deciding *deciding, struct vss_error *reterr) {
         struct watching watching = { job, item };
         const struct engine_watch watch = { &watching, watch_progress, watch_trouble };
+        const struct changed_path *changed;
+        size_t count;
 
         source->pick = pick_of(item->decision);
         source->since = item->since;
@@ -432,6 +450,9 @@ static int run_source(struct job *job, const struct plan_item *item, struct sour
         source->userdata = deciding;
         if (item->decision == DECIDE_RANGES)
                 return run_ranges(job, item, source, &watch, reterr);
+        if (item->writer == PLAN_OWN && source->pick == SOURCE_COMPARE && !deciding->original &&
+            delta_of_source(job, deciding->volume, source->path, &changed, &count))
+                return op_run_changed(job->operation, source, changed, count, &watch, reterr);
         return op_run(job->operation, source, &watch, reterr);
 }
 

@@ -16,34 +16,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "backup/writing.h"
+#include "backup/walk.h"
 #include "base/array.h"
 #include "base/cleanup.h"
 #include "base/file.h"
 
 #define OPEN_LEVELS 100
-
-struct name {
-        size_t text; /* offset in the level's names */
-        unsigned char type; /* DT_... */
-};
-
-struct level {
-        int fd; /* -1: closed for now */
-        dev_t device;
-        ino_t inode;
-        struct text names;
-        struct name *list;
-        size_t count, capacity, next;
-        size_t path_size; /* of the directory's path in the walk's */
-};
-
-struct walk {
-        struct pass *pass;
-        struct text path; /* of the current name, as it is recorded */
-        struct level *levels;
-        size_t count, capacity;
-};
 
 int open_beneath(int root_fd, const char *path, int flags, bool follow) {
         struct open_how how = { .flags = (unsigned)(flags | O_CLOEXEC) };
@@ -161,7 +139,7 @@ static int set_path(struct walk *walk, const char *name) {
 
 /* ---- decisions ---- */
 
-static bool is_provider_folder(const char *name, const struct stat *st) {
+bool walk_is_provider_folder(const char *name, const struct stat *st) {
         return strcmp(name, ".vss") == 0 && S_ISDIR(st->st_mode) && (st->st_mode & 07777) == 0700 &&
                (st->st_uid == 0 || st->st_uid == geteuid());
 }
@@ -231,7 +209,7 @@ static int store_opened(struct pass *pass, int fd, const char *path, const struc
         return member_store(pass, fd, path, &st);
 }
 
-static int visit_leaf(struct walk *walk, int at, const char *name, const struct stat *st) {
+int walk_visit_leaf(struct walk *walk, int at, const char *name, const struct stat *st) {
         struct pass *pass = walk->pass;
         _cleanup_close_ int fd = -1;
         int r = must_store(pass, at, name, walk->path.data, st);
@@ -246,8 +224,8 @@ static int visit_leaf(struct walk *walk, int at, const char *name, const struct 
 }
 
 /* a directory's own record, then its names are next; 0, or negative */
-static int enter_directory(struct walk *walk, int at, const char *name, const struct stat *st,
-                           bool record, bool descend) {
+int walk_enter_directory(struct walk *walk, int at, const char *name, const struct stat *st,
+                         bool record, bool descend) {
         struct pass *pass = walk->pass;
         _cleanup_close_ int fd = -1;
         int r = record ? must_store(pass, at, name, walk->path.data, st) : 0;
@@ -270,7 +248,7 @@ static int enter_directory(struct walk *walk, int at, const char *name, const st
 }
 
 /* is a name part of the source? by pattern, kind and the caller's decision */
-static int decide(struct pass *pass, char *path, const char *name, bool is_directory) {
+int walk_decide(struct pass *pass, char *path, const char *name, bool is_directory) {
         const struct source *source = pass->source;
         enum source_verdict verdict;
 
@@ -292,7 +270,7 @@ static int visit_regular(struct walk *walk, int at, const char *name) {
         struct pass *pass = walk->pass;
         _cleanup_close_ int fd = -1;
         struct stat st;
-        int r = decide(pass, walk->path.data, name, false);
+        int r = walk_decide(pass, walk->path.data, name, false);
 
         if (r <= 0)
                 return r;
@@ -320,20 +298,20 @@ static int visit(struct walk *walk, int at, const char *name, unsigned char type
                 return visit_regular(walk, at, name);
         if (fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
                 return errno == ENOENT ? 0 : pass_trouble(pass, walk->path.data, -errno, NULL);
-        if (is_provider_folder(name, &st))
+        if (walk_is_provider_folder(name, &st))
                 return 0;
         if (S_ISDIR(st.st_mode) && pass->source->filespec && !pass->source->recursive)
                 return 0;
-        r = decide(pass, walk->path.data, name, S_ISDIR(st.st_mode));
+        r = walk_decide(pass, walk->path.data, name, S_ISDIR(st.st_mode));
         if (r <= 0)
                 return r;
         if (S_ISDIR(st.st_mode))
-                return enter_directory(walk, at, name, &st, true, true);
+                return walk_enter_directory(walk, at, name, &st, true, true);
         pass->matches++;
-        return visit_leaf(walk, at, name, &st);
+        return walk_visit_leaf(walk, at, name, &st);
 }
 
-static int walk_levels(struct walk *walk) {
+int walk_levels(struct walk *walk) {
         while (walk->count > 0) {
                 struct level *level = &walk->levels[walk->count - 1];
                 const struct name *next;
@@ -360,8 +338,8 @@ static int walk_levels(struct walk *walk) {
 
 /* ---- the beginning of a source ---- */
 
-static int open_parent(const struct source *source, const char *read_path, int *ret_fd,
-                       const char **ret_name) {
+int walk_open_parent(const struct source *source, const char *read_path, int *ret_fd,
+                     const char **ret_name) {
         const char *slash = strrchr(read_path, '/');
         _cleanup_free_ char *parent =
                 slash ? strndup(read_path, (size_t)(slash - read_path)) : strdup("");
@@ -385,7 +363,7 @@ static int walk_tree(struct walk *walk) {
         _cleanup_close_ int parent = -1;
         const char *name;
         struct stat st;
-        int r = open_parent(source, source->read_path, &parent, &name);
+        int r = walk_open_parent(source, source->read_path, &parent, &name);
 
         if (r == -ENOENT ||
             (r >= 0 && fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT))
@@ -395,12 +373,12 @@ static int walk_tree(struct walk *walk) {
         if (r < 0)
                 return pass_trouble(pass, source->path, r, NULL);
         pass->device = st.st_dev;
-        r = decide(pass, walk->path.data, name, S_ISDIR(st.st_mode));
+        r = walk_decide(pass, walk->path.data, name, S_ISDIR(st.st_mode));
         if (r <= 0)
                 return r;
         if (!S_ISDIR(st.st_mode))
-                return visit_leaf(walk, parent, name, &st);
-        r = enter_directory(walk, parent, name, &st, true, true);
+                return walk_visit_leaf(walk, parent, name, &st);
+        r = walk_enter_directory(walk, parent, name, &st, true, true);
         return r < 0 ? r : walk_levels(walk);
 }
 
@@ -439,7 +417,7 @@ static int walk_file_set(struct walk *walk) {
         if (plain && !source->recursive)
                 return walk_plain_name(walk, fd, &st);
         pass->device = st.st_dev;
-        r = enter_directory(walk, fd, ".", &st, source->recursive, true);
+        r = walk_enter_directory(walk, fd, ".", &st, source->recursive, true);
         if (r >= 0)
                 r = walk_levels(walk);
         if (r >= 0 && plain && pass->matches == 0)
@@ -461,14 +439,14 @@ static int walk_ranges(struct pass *pass) {
         return member_store_ranges(pass, fd, source->path, &st);
 }
 
-static void walk_done(struct walk *walk) {
+void walk_done(struct walk *walk) {
         while (walk->count > 0)
                 level_done(&walk->levels[--walk->count]);
         free(walk->levels);
         text_done(&walk->path);
 }
 
-static int walk_begin(struct walk *walk, struct pass *pass, const char *path) {
+int walk_begin(struct walk *walk, struct pass *pass, const char *path) {
         *walk = (struct walk){ .pass = pass };
         text_string(&walk->path, path);
         return text_cstring(&walk->path) ? 0 : -ENOMEM;
@@ -485,86 +463,4 @@ int walk_source(struct pass *pass) {
                 r = pass->source->filespec ? walk_file_set(&walk) : walk_tree(&walk);
         walk_done(&walk);
         return r;
-}
-
-/* ---- only what a provider says has changed ---- */
-
-static int put_gone(struct pass *pass, const char *path) {
-        struct record record = { .kind = RECORD_GONE_TREE,
-                                 .component = pass->source->component,
-                                 .path = (char *)(uintptr_t)path };
-        const struct record *base;
-        int r = changes_find(pass, path, &base);
-
-        if (r <= 0)
-                return r;
-        op_info(pass->op)->components[pass->source->component].gone++;
-        r = batches_settle(pass);
-        return r < 0 ? r : manifest_put(pass->run, &record);
-}
-
-/* one path; *ret_whole when all below it was walked, because the base has no such directory */
-static int walk_changed_path(struct walk *walk, const char *read_path, bool *ret_whole) {
-        struct pass *pass = walk->pass;
-        const struct record *base = NULL;
-        _cleanup_close_ int parent = -1;
-        const char *name;
-        struct stat st;
-        int r = open_parent(pass->source, read_path, &parent, &name);
-
-        if (r == -ENOENT || r == -ENOTDIR ||
-            (r >= 0 && fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT))
-                return put_gone(pass, walk->path.data);
-        if (r == -ENOMEM)
-                return r;
-        if (r < 0)
-                return pass_trouble(pass, walk->path.data, r, NULL);
-        if (is_provider_folder(name, &st))
-                return 0;
-        r = decide(pass, walk->path.data, name, S_ISDIR(st.st_mode));
-        if (r <= 0)
-                return r;
-        if (!S_ISDIR(st.st_mode))
-                return visit_leaf(walk, parent, name, &st);
-        r = changes_find(pass, walk->path.data, &base);
-        if (r < 0)
-                return r;
-        *ret_whole = r == 0 || base->kind != ENTRY_DIRECTORY;
-        r = enter_directory(walk, parent, name, &st, true, *ret_whole);
-        return r < 0 ? r : walk_levels(walk);
-}
-
-int walk_changed(struct pass *pass, const char *const *paths, size_t count) {
-        const struct source *source = pass->source;
-        size_t root_size = strcmp(source->path, "/") == 0 ? 0 : strlen(source->path);
-        const char *whole = NULL;
-        struct stat st;
-        int r = 0;
-
-        if (fstat(source->root_fd, &st) < 0)
-                return -errno;
-        pass->device = st.st_dev;
-        for (size_t i = 0; i < count && r >= 0; i++) {
-                const char *rest = paths[i] + root_size;
-                _cleanup_free_ char *read_path = NULL;
-                bool is_whole = false;
-                struct walk walk;
-
-                if (!path_is_below(paths[i], source->path))
-                        return -EINVAL;
-                if (whole && path_is_below(paths[i], whole))
-                        continue;
-                rest += *rest == '/';
-                read_path = *source->read_path && *rest ? path_join(source->read_path, rest)
-                                                        : strdup(*rest ? rest : source->read_path);
-                if (!read_path)
-                        return -ENOMEM;
-                r = walk_begin(&walk, pass, paths[i]);
-                if (r >= 0)
-                        r = walk_changed_path(&walk, read_path, &is_whole);
-                walk_done(&walk);
-                if (is_whole)
-                        whole = paths[i];
-        }
-        return r < 0 ? r : 0;
 }

@@ -30,7 +30,13 @@ struct run {
 struct coverage {
         uint32_t component;
         char *path, *filespec; /* NULL: the whole tree */
-        bool recursive, by_changes; /* op_run_changed(): what is gone was recorded */
+        bool recursive, by_changes; /* op_run_changed(): only below the exact trees */
+};
+
+/* struct exact_tree - below it all names were looked at, though its source was not walked */
+struct exact_tree {
+        char *path;
+        size_t coverage; /* of that source */
 };
 
 /* struct kept_name - a name that is as in the base, of a file that has several: when another name
@@ -80,6 +86,8 @@ struct operation {
         size_t runs_count, runs_capacity;
         struct coverage *coverage;
         size_t coverage_count, coverage_capacity;
+        struct exact_tree *exact;
+        size_t exact_count, exact_capacity;
         struct hard_links links;
         struct content_digest *digest;
         char *buffer; /* READ_SIZE bytes */
@@ -105,6 +113,7 @@ struct pass {
         struct view *base; /* for SOURCE_COMPARE */
         const struct view_item *base_item;
         dev_t device; /* of the source's root */
+        bool doubt; /* the content must be compared, whatever size and times say */
         uint64_t entries, bytes, matches;
         /* names that were passed as kept and are stored all the same: for a run of their own */
         struct kept_name **late;
@@ -158,6 +167,8 @@ int merge_runs(struct operation *op, struct vss_error *reterr);
 
 /* walk.c */
 int walk_source(struct pass *pass);
-int walk_changed(struct pass *pass, const char *const *paths, size_t count);
+
+/* changed.c */
+int walk_changed(struct pass *pass, const struct changed_path *paths, size_t count);
 
 #endif

@@ -9,6 +9,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -186,6 +187,14 @@ static ssize_t take_lines(struct reading *r, char *buffer, size_t size) {
         return p - buffer;
 }
 
+/* read_more() - a signal ends it, also where reads are restarted: who waits here could not be told
+ */
+static ssize_t read_more(int fd, char *buffer, size_t size) {
+        struct pollfd pollfd = { .fd = fd, .events = POLLIN };
+
+        return poll(&pollfd, 1, -1) < 0 ? -1 : read(fd, buffer, size);
+}
+
 static int read_all(int fd, struct reading *r) {
         _cleanup_free_ char *buffer = malloc(LINE_MAX_SIZE);
         size_t size = 0;
@@ -193,7 +202,7 @@ static int read_all(int fd, struct reading *r) {
         if (!buffer)
                 return vss_fail(r->reterr, -ENOMEM, "out of memory");
         for (;;) {
-                ssize_t taken, n = read(fd, buffer + size, LINE_MAX_SIZE - size);
+                ssize_t taken, n = read_more(fd, buffer + size, LINE_MAX_SIZE - size);
 
                 if (n < 0)
                         return vss_fail(r->reterr, -errno,

@@ -33,12 +33,13 @@ enum {
         OPT_LABEL,
         OPT_PROVIDER,
         OPT_STRICT,
-        OPT_VERIFY
+        OPT_VERIFY,
+        OPT_NO_DELTA
 };
 
 static const char *arg_to, *arg_label, *arg_provider;
 static uint32_t arg_type = VSS_BT_FULL;
-static bool arg_plan, arg_all, arg_system_state, arg_strict, arg_verify;
+static bool arg_plan, arg_all, arg_system_state, arg_strict, arg_verify, arg_no_delta;
 
 /* ---- the account while it runs ---- */
 
@@ -304,6 +305,9 @@ static int parse_options(int argc, char *argv[], struct lists *l) {
                 case OPT_VERIFY:
                         arg_verify = true;
                         break;
+                case OPT_NO_DELTA:
+                        arg_no_delta = true;
+                        break;
                 default:
                         return EXIT_USAGE;
                 }
@@ -416,7 +420,8 @@ static int run_with(struct lists *l) {
                                           .what = &l->request,
                                           .type = arg_type,
                                           .label = arg_label,
-                                          .store = store };
+                                          .store = store,
+                                          .no_delta = arg_no_delta };
         struct vss_id provider;
         int r;
 
@@ -455,6 +460,7 @@ static const struct opt options[] = {
         { "provider", "NAME", "the provider that makes the shadow copies", OPT_PROVIDER },
         { "strict", NULL, "exit 2 instead of 4 when a component failed", OPT_STRICT },
         { "verify", NULL, "read the finished backup again and compare", OPT_VERIFY },
+        { "no-delta", NULL, "compare all, whatever the provider knows of changes", OPT_NO_DELTA },
         { NULL, NULL, NULL, 0 },
 };
 

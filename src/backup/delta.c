@@ -1,0 +1,546 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * delta.c - see delta.h. How names are told is libvss's business, how they are walked the engine's.
+ */
+#define _GNU_SOURCE
+#include "backup/delta.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "backup/internal.h"
+#include "base/array.h"
+#include "base/cleanup.h"
+#include "base/file.h"
+
+#define HEADER "vss-references\t1"
+
+enum {
+        /* of names that changed, in memory; of more than that a comparison is as good */
+        BYTES_MAX = 48 << 20,
+        WORDS_MAX = 400
+};
+
+/* struct reference - a line of the document */
+struct reference {
+        char *volume, *mount_point;
+        struct vss_id provider_id, id;
+};
+
+struct references {
+        char fingerprint[2 * DIGEST_SIZE + 1];
+        struct reference *items;
+        size_t count, capacity;
+};
+
+/* struct known - what is known of one volume */
+struct known {
+        bool asked; /* and answered */
+        struct changed_path *paths; /* sorted, each once; owned */
+        size_t count, capacity, bytes;
+};
+
+struct delta {
+        struct known *volumes; /* like those of the job */
+        size_t count;
+        struct references kept; /* by this job */
+        bool published;
+};
+
+static void references_done(struct references *references) {
+        for (size_t i = 0; i < references->count; i++) {
+                free(references->items[i].volume);
+                free(references->items[i].mount_point);
+        }
+        free(references->items);
+        *references = (struct references){ 0 };
+}
+
+/* ---- the document ---- */
+
+static int references_add(struct references *references, const char *volume,
+                          const char *mount_point, const struct vss_id *provider_id,
+                          const struct vss_id *id) {
+        struct reference *item;
+
+        if (ARRAY_RESERVE(&references->items, references->count, &references->capacity) < 0)
+                return -ENOMEM;
+        item = &references->items[references->count++];
+        *item = (struct reference){ strdup(volume), strdup(mount_point), *provider_id, *id };
+        return item->volume && item->mount_point ? 0 : -ENOMEM;
+}
+
+static int references_format(const struct references *references, struct text *text) {
+        text_string(text, HEADER "\nfingerprint\t");
+        text_string(text, references->fingerprint);
+        text_char(text, '\n');
+        for (size_t i = 0; i < references->count; i++) {
+                const struct reference *item = &references->items[i];
+                char id[VSS_ID_TEXT_SIZE];
+
+                text_string(text, "reference\t");
+                text_field(text, item->volume);
+                text_char(text, '\t');
+                text_field(text, item->mount_point);
+                text_char(text, '\t');
+                text_string(text, vss_id_format(&item->provider_id, id));
+                text_char(text, '\t');
+                text_string(text, vss_id_format(&item->id, id));
+                text_char(text, '\n');
+        }
+        return text_cstring(text) ? 0 : -ENOMEM;
+}
+
+static int parse_line(struct references *references, char *line) {
+        struct vss_id provider, id;
+        char *fields[6];
+        size_t n = field_split(line, fields, 5);
+
+        if (n == 2 && strcmp(fields[0], "fingerprint") == 0) {
+                if (strlen(fields[1]) != 2 * DIGEST_SIZE)
+                        return -EBADMSG;
+                memcpy(references->fingerprint, fields[1], sizeof(references->fingerprint));
+                return 0;
+        }
+        if (n != 5 || strcmp(fields[0], "reference") != 0 || field_unescape(fields[1]) < 0 ||
+            field_unescape(fields[2]) < 0 || vss_id_parse(fields[3], &provider) < 0 ||
+            vss_id_parse(fields[4], &id) < 0)
+                return -EBADMSG;
+        return references_add(references, fields[1], fields[2], &provider, &id);
+}
+
+static int references_parse(char *text, struct references *ret) {
+        char *line = strsep(&text, "\n");
+        int r = line && strcmp(line, HEADER) == 0 ? 0 : -EBADMSG;
+
+        while (r >= 0 && (line = strsep(&text, "\n")))
+                if (*line)
+                        r = parse_line(ret, line);
+        return r >= 0 && !*ret->fingerprint ? -EBADMSG : r;
+}
+
+/* references_of() - what an image's operation has; -ENOENT */
+static int references_of(const struct job *job, const struct set_place *place,
+                         struct references *ret) {
+        _cleanup_free_ char *text = NULL;
+        size_t size;
+        int r = store_read_document(job->store, place->set, place->operation, REFERENCES_DOCUMENT,
+                                    &text, &size, NULL);
+
+        if (r >= 0)
+                r = references_parse(text, ret);
+        if (r < 0)
+                references_done(ret);
+        return r;
+}
+
+/* ---- is the same taken and left out? ---- */
+
+static void describe_list(struct text *text, const char *word, char *const *list) {
+        for (; list && *list; list++) {
+                text_string(text, word);
+                text_char(text, '\t');
+                text_field(text, *list);
+                text_char(text, '\n');
+        }
+}
+
+static int by_mount_point(const void *a, const void *b) {
+        return strcmp((*(const struct used_volume *const *)a)->mount_point,
+                      (*(const struct used_volume *const *)b)->mount_point);
+}
+
+static int describe_volumes(const struct job *job, struct text *text) {
+        _cleanup_free_ const struct used_volume **sorted =
+                calloc(job->volumes.count + 1, sizeof(*sorted));
+
+        if (!sorted)
+                return -ENOMEM;
+        for (size_t i = 0; i < job->volumes.count; i++)
+                sorted[i] = &job->volumes.items[i];
+        qsort(sorted, job->volumes.count, sizeof(*sorted), by_mount_point);
+        for (size_t i = 0; i < job->volumes.count; i++) {
+                text_string(text, "volume\t");
+                text_field(text, sorted[i]->mount_point);
+                text_char(text, '\t');
+                text_field(text, sorted[i]->id);
+                text_char(text, '\n');
+        }
+        return 0;
+}
+
+/* fingerprint() - of everything that decides which names are taken; names that did not change are
+ * taken as before only while it is the same */
+static int fingerprint(const struct job *job, char ret[2 * DIGEST_SIZE + 1]) {
+        struct coverage_map *map = NULL;
+        struct text text = { 0 }, hex = { 0 };
+        uint8_t digest[DIGEST_SIZE];
+        int r = job_coverage_new(job, &map);
+
+        describe_list(&text, "path", job->request->what->paths);
+        describe_list(&text, "exclude", job->request->what->excludes);
+        text_string(&text, "store\t");
+        text_field(&text, job->request->store ? job->request->store : "");
+        text_char(&text, '\n');
+        not_to_backup_describe(job->left_out, &text);
+        if (r >= 0) {
+                job_coverage_describe(map, &text);
+                r = describe_volumes(job, &text);
+        }
+        if (r >= 0 && !text_cstring(&text))
+                r = -ENOMEM;
+        if (r >= 0)
+                r = digest_bytes(text.data, text.size, digest);
+        if (r >= 0) {
+                text_hex(&hex, digest, sizeof(digest));
+                r = text_cstring(&hex) ? 0 : -ENOMEM;
+        }
+        if (r >= 0)
+                memcpy(ret, hex.data, 2 * DIGEST_SIZE + 1);
+        text_done(&text);
+        text_done(&hex);
+        job_coverage_free(map);
+        return r;
+}
+
+/* ---- what the base offers ---- */
+
+/* is_own_volume() - is something of the own paths read on it? */
+static bool is_own_volume(const struct job *job, const struct used_volume *volume) {
+        for (char *const *p = job->request->what->paths; *p; p++)
+                if (volumes_find(&job->volumes, *p) == volume ||
+                    path_is_below(volume->mount_point, *p))
+                        return true;
+        return false;
+}
+
+static const struct reference *reference_of(const struct references *references,
+                                            const struct used_volume *volume) {
+        for (size_t i = 0; i < references->count; i++)
+                if (strcmp(references->items[i].volume, volume->id) == 0 &&
+                    strcmp(references->items[i].mount_point, volume->mount_point) == 0)
+                        return &references->items[i];
+        return NULL;
+}
+
+/* why_not() - NULL: the base's references may be asked about; else the reason for comparing */
+static const char no_references[] = "the last backup has no reference snapshot";
+
+static const char *why_not(const struct job *job, struct references *ret) {
+        char now[2 * DIGEST_SIZE + 1];
+        int r;
+
+        if (job->request->no_delta)
+                return "so it was asked for (--no-delta)";
+        r = references_of(job, &job->own_base, ret);
+        if (r == VSS_E_OBJECT_NOT_FOUND || r == -ENOENT)
+                return no_references;
+        if (r < 0 || fingerprint(job, now) < 0)
+                return "the last backup's list of reference snapshots cannot be read";
+        if (strcmp(now, ret->fingerprint) != 0)
+                return "not the same is taken and left out as in the last backup";
+        return NULL;
+}
+
+static void note_compared(struct job *job, const struct used_volume *volume, const char *why) {
+        selection_note(&job->selection, "'%s' is compared with the last backup as a whole: %s",
+                       volume->mount_point, why);
+}
+
+void delta_foretell(struct job *job) {
+        struct references references = { 0 };
+        const char *why;
+
+        if (!job->has_own_base)
+                return;
+        why = why_not(job, &references);
+        if (why == no_references)
+                return; /* perhaps no provider here knows of changes: what is usual needs no words
+                         */
+        for (size_t i = 0; i < job->volumes.count; i++) {
+                const struct used_volume *v = &job->volumes.items[i];
+
+                if (!is_own_volume(job, v))
+                        continue;
+                if (why || !reference_of(&references, v))
+                        note_compared(job, v, why ? why : "it has no reference snapshot");
+                else
+                        selection_note(&job->selection,
+                                       "what changed on '%s' will be asked of provider '%s'",
+                                       v->mount_point, v->provider);
+        }
+        references_done(&references);
+}
+
+/* ---- asking ---- */
+
+static void known_done(struct known *known) {
+        for (size_t i = 0; i < known->count; i++)
+                free((char *)(uintptr_t)known->paths[i].path);
+        free(known->paths);
+        *known = (struct known){ 0 };
+}
+
+struct asking {
+        const struct used_volume *volume;
+        struct known *known;
+};
+
+static int add_path(struct asking *a, const char *path, bool whole, bool content) {
+        struct known *known = a->known;
+        char *full =
+                *path ? path_join(a->volume->mount_point, path) : strdup(a->volume->mount_point);
+
+        if (!full || ARRAY_RESERVE(&known->paths, known->count, &known->capacity) < 0) {
+                free(full);
+                return -ENOMEM;
+        }
+        known->paths[known->count++] = (struct changed_path){ full, whole, content };
+        known->bytes += strlen(full) + 2 * sizeof(*known->paths);
+        return known->bytes > BYTES_MAX ? -E2BIG : 0;
+}
+
+static int on_change(void *userdata, const struct vss_change *change) {
+        bool whole = change->kind != VSS_CHANGE_CHANGED;
+        int r = change->from ? add_path(userdata, change->from, true, false) : 0;
+
+        return r < 0 ? r : add_path(userdata, change->path, whole, change->content);
+}
+
+static int by_path(const void *a, const void *b) {
+        return path_compare(((const struct changed_path *)a)->path,
+                            ((const struct changed_path *)b)->path);
+}
+
+/* each name once, with all that was said of it */
+static void sort_known(struct known *known) {
+        size_t last = 0;
+
+        if (known->count == 0)
+                return;
+        qsort(known->paths, known->count, sizeof(*known->paths), by_path);
+        for (size_t i = 1; i < known->count; i++) {
+                struct changed_path *p = &known->paths[i], *l = &known->paths[last];
+
+                if (strcmp(p->path, l->path) != 0) {
+                        known->paths[++last] = *p;
+                        continue;
+                }
+                l->whole |= p->whole;
+                l->content |= p->content;
+                free((char *)(uintptr_t)p->path);
+        }
+        known->count = last + 1;
+}
+
+static void ask_volume(struct job *job, const struct used_volume *volume,
+                       const struct references *references, struct known *known) {
+        _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
+        const struct reference *reference = reference_of(references, volume);
+        struct asking asking = { volume, known };
+        int r;
+
+        if (!reference) {
+                note_compared(job, volume, "it has no reference snapshot");
+                return;
+        }
+        r = vss_backup_components_query_changes(job->bc, &volume->snapshot_id, &reference->id,
+                                                on_change, &asking, &error);
+        if (r < 0) {
+                known_done(known);
+                note_compared(job, volume,
+                              r == -E2BIG ? "so much has changed that asking gains nothing"
+                                          : vss_error_message(&error));
+                return;
+        }
+        sort_known(known);
+        known->asked = true;
+        selection_note(&job->selection, "'%s': provider '%s' knows what changed: %zu name%s",
+                       volume->mount_point, volume->provider, known->count,
+                       known->count == 1 ? "" : "s");
+}
+
+static struct delta *delta_new(struct job *job) {
+        struct delta *delta = calloc(1, sizeof(*delta));
+
+        if (!delta)
+                return NULL;
+        delta->volumes = calloc(job->volumes.count + 1, sizeof(*delta->volumes));
+        if (!delta->volumes) {
+                free(delta);
+                return NULL;
+        }
+        delta->count = job->volumes.count;
+        job->delta = delta;
+        return delta;
+}
+
+int delta_ask(struct job *job) {
+        struct references references = { 0 };
+        const char *why;
+
+        if (!delta_new(job))
+                return -ENOMEM;
+        if (!job->has_own_base)
+                return 0;
+        why = why_not(job, &references);
+        for (size_t i = 0; i < job->volumes.count; i++) {
+                const struct used_volume *v = &job->volumes.items[i];
+
+                if (!is_own_volume(job, v) || !v->preserves_inodes)
+                        continue;
+                if (why)
+                        note_compared(job, v, why);
+                else
+                        ask_volume(job, v, &references, &job->delta->volumes[i]);
+        }
+        references_done(&references);
+        return 0;
+}
+
+/* ---- what concerns a source ---- */
+
+static const struct known *known_of(const struct job *job, const char *volume) {
+        for (size_t i = 0; job->delta && i < job->delta->count; i++)
+                if (strcmp(job->volumes.items[i].mount_point, volume) == 0)
+                        return job->delta->volumes[i].asked ? &job->delta->volumes[i] : NULL;
+        return NULL;
+}
+
+/* first_at() - index of the first path that is not before @path */
+static size_t first_at(const struct known *known, const char *path) {
+        size_t low = 0, high = known->count;
+
+        while (low < high) {
+                size_t middle = (low + high) / 2;
+
+                if (path_compare(known->paths[middle].path, path) < 0)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return low;
+}
+
+bool delta_of_source(const struct job *job, const char *volume, const char *path,
+                     const struct changed_path **ret, size_t *ret_count) {
+        const struct known *known = known_of(job, volume);
+        size_t first, end;
+
+        if (!known)
+                return false;
+        /* where a folder above, or the path itself, is another one, the walk says what is there */
+        for (size_t i = 0; i < known->count; i++)
+                if (known->paths[i].whole && path_is_below(path, known->paths[i].path))
+                        return false;
+        first = end = first_at(known, path);
+        while (end < known->count && path_is_below(known->paths[end].path, path))
+                end++;
+        *ret = known->paths + first;
+        *ret_count = end - first;
+        return true;
+}
+
+/* ---- for the next one ---- */
+
+static int keep_volume(struct job *job, const struct used_volume *volume) {
+        _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
+        struct vss_snapshot_prop prop = { 0 };
+        struct vss_id id, provider;
+        int r = vss_backup_components_get_snapshot_properties(job->bc, &volume->snapshot_id, &prop,
+                                                              &error);
+
+        provider = prop.provider_id;
+        vss_free_snapshot_properties(&prop);
+        if (r >= 0)
+                r = vss_backup_components_keep_reference(job->bc, &volume->snapshot_id, &id,
+                                                         &error);
+        if (r >= 0)
+                return references_add(&job->delta->kept, volume->id, volume->mount_point, &provider,
+                                      &id);
+        if (r != E_NOTIMPL)
+                selection_note(&job->selection,
+                               "no reference snapshot of '%s' is kept, the next backup compares: "
+                               "%s",
+                               volume->mount_point, vss_error_message(&error));
+        return 0;
+}
+
+int delta_keep(struct job *job, struct vss_error *reterr) {
+        struct text text = { 0 };
+        int r = 0;
+
+        /* only on these a later one is built */
+        if (!job->delta || !job->own_paths || job->own_failed ||
+            (job->type != VSS_BT_FULL && job->type != VSS_BT_INCREMENTAL))
+                return 0;
+        for (size_t i = 0; r >= 0 && i < job->volumes.count; i++) {
+                const struct used_volume *v = &job->volumes.items[i];
+
+                if (v->preserves_inodes && is_own_volume(job, v))
+                        r = keep_volume(job, v);
+        }
+        if (r < 0 || job->delta->kept.count == 0)
+                return r;
+        r = fingerprint(job, job->delta->kept.fingerprint);
+        if (r >= 0)
+                r = references_format(&job->delta->kept, &text);
+        if (r >= 0)
+                r = op_put_document(job->operation, REFERENCES_DOCUMENT, text.data, text.size,
+                                    reterr);
+        text_done(&text);
+        return r;
+}
+
+static void release(struct job *job, const struct references *references) {
+        for (size_t i = 0; i < references->count; i++)
+                (void)vss_backup_components_release_reference(
+                        job->bc, &references->items[i].provider_id, &references->items[i].id, NULL);
+}
+
+static void release_of(struct job *job, const struct set_place *place) {
+        struct references references = { 0 };
+
+        if (references_of(job, place, &references) >= 0)
+                release(job, &references);
+        references_done(&references);
+}
+
+/* The next increment builds on this image, a differential one on the last FULL. What the provider
+ * does not hear here goes by its limit. */
+void delta_published(struct job *job) {
+        static const struct component_key own = { .instance_name = "",
+                                                  .logical_path = "",
+                                                  .name = "" };
+        static const uint32_t types[] = { VSS_BT_INCREMENTAL, VSS_BT_DIFFERENTIAL };
+        struct set_place place;
+
+        if (!job->delta)
+                return;
+        job->delta->published = true;
+        if (job->delta->kept.count == 0)
+                return;
+        if (job->type == VSS_BT_INCREMENTAL && job->has_own_base &&
+            set_place_operation(&job->own_base)->type != VSS_BT_FULL)
+                release_of(job, &job->own_base);
+        for (size_t i = 0; job->type == VSS_BT_FULL && i < ELEMENTSOF(types); i++)
+                if (job->sets && catalogue_base(job->sets, &own, types[i], &place) >= 0)
+                        release_of(job, &place);
+}
+
+void delta_close(struct job *job) {
+        struct delta *delta = job->delta;
+
+        if (!delta)
+                return;
+        if (!delta->published)
+                release(job, &delta->kept);
+        for (size_t i = 0; i < delta->count; i++)
+                known_done(&delta->volumes[i]);
+        free(delta->volumes);
+        references_done(&delta->kept);
+        free(delta);
+        job->delta = NULL;
+}

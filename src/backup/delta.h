@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * delta.h - change knowledge of a job: what providers say has changed since the base, and the
+ * reference snapshots that the next backup will ask about. For the requester's own files.
+ *
+ * It is used only where it is certain to say the same as a comparison with the base's manifest:
+ * the base has a reference of the volume, the same was taken and left out as now, and the provider
+ * told all to the end. Anything else means comparing, and is said.
+ */
+#ifndef BACKUP_DELTA_H
+#define BACKUP_DELTA_H
+
+#include "backup/engine.h"
+#include "backup/job.h"
+
+#define REFERENCES_DOCUMENT "references"
+
+/* delta_foretell() - for the plan: notes what will be asked, and what will be compared */
+void delta_foretell(struct job *job);
+
+/* delta_ask() - after the copies exist, before anything is read. 0 whatever is known; -ENOMEM */
+int delta_ask(struct job *job);
+
+/* delta_of_source() - the names at and below @path, of the volume mounted at @volume, that may
+ * differ from the base; false: compare */
+bool delta_of_source(const struct job *job, const char *volume, const char *path,
+                     const struct changed_path **ret, size_t *ret_count);
+
+/* delta_keep() - when all was read: have the copies' state remembered, and put what names it into
+ * the operation */
+int delta_keep(struct job *job, struct vss_error *reterr);
+
+/* delta_published() - the set exists: what it was built on needs no reference any more */
+void delta_published(struct job *job);
+
+/* delta_close() - before the session ends; references of a set that was not published go */
+void delta_close(struct job *job);
+
+#endif

@@ -1,0 +1,161 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Increments by a provider's change knowledge: when it is used, when it is not, and that what cannot be
+# trusted never costs a change. Which way each volume went is always said.
+# shellcheck source=tests/functions.sh
+. "$(dirname "$0")/../functions.sh"
+requires btrfs
+
+V=$SCRATCH/v S=$SCRATCH/store
+mkdir "$SCRATCH/conf"
+printf '[service]\nruntime_dir = %s/run\nstate_dir = %s/state\n' "$SCRATCH" "$SCRATCH" \
+    >"$SCRATCH/conf/vss.conf"
+make_fs btrfs 600M "$V"
+mkdir -p "$V/a/b/c"
+for i in $(seq 50); do echo "content $i" >"$V/a/b/f$i"; done
+echo hidden >"$V/a/secret"
+
+back_up() { # back_up WORDS OPTIONS...: what is said must fit
+    local words=$1
+    shift
+    vssctl backup --config "$SCRATCH/conf" --to "$S" "$@" >"$SCRATCH/said" 2>&1 ||
+        fail "no backup: $(cat "$SCRATCH/said")"
+    grep -q "$words" "$SCRATCH/said" || fail "'$words' was not said: $(cat "$SCRATCH/said")"
+}
+# whole: what a restore gives is what is there now
+whole() {
+    rm -rf "$SCRATCH/out"
+    vssctl restore --config "$SCRATCH/conf" --from "$S" --into "$SCRATCH/out" >"$SCRATCH/said" 2>&1 ||
+        fail "no restore: $(cat "$SCRATCH/said")"
+    mkdir -p "$SCRATCH/now"
+    mount --bind "$V" "$SCRATCH/now"
+    "$BUILD/tests/tree-compare" "$V/${1:-a}" "$SCRATCH/out$V/${1:-a}" || fail "it is not what was there"
+    umount "$SCRATCH/now"
+}
+quietly() { # quietly FILE: other content of the same length, the times put back
+    local was
+    was=$(stat -c %y "$1")
+    printf X | dd of="$1" conv=notrunc status=none
+    touch -d "$was" "$1"
+}
+references() { find "$V/.vss" -maxdepth 1 -name 'btrfs-reference-*' | wc -l; }
+reference() { find "$V/.vss" -maxdepth 1 -name 'btrfs-reference-*' -printf '%T@ %p\n' | sort | tail -1 | cut -d' ' -f2; }
+knows="provider 'btrfs' knows what changed"
+compares="is compared with the last backup as a whole"
+
+echo "1: what changed, and nothing else"
+back_up "saved" --exclude secret "$V"
+[ "$(references)" = 1 ] || fail "$(references) references"
+quietly "$V/a/b/f1"
+mv "$V/a/b/f2" "$V/a/b/c/moved"
+rm "$V/a/b/f3"
+back_up "$knows: [0-9]* names" --type incremental --exclude secret "$V"
+grep -q "^  4 entries" "$SCRATCH/said" || fail "not the entries that changed: $(cat "$SCRATCH/said")"
+back_up "$knows" --type incremental # as before
+grep -q "^  0 entries" "$SCRATCH/said" || fail "nothing changed: $(cat "$SCRATCH/said")"
+
+echo "2: the plan says which way"
+vssctl backup --config "$SCRATCH/conf" --to "$S" --type incremental --plan >"$SCRATCH/said" 2>&1
+grep -q "what changed on '$V' will be asked of provider 'btrfs'" "$SCRATCH/said" ||
+    fail "the plan: $(cat "$SCRATCH/said")"
+vssctl backup --config "$SCRATCH/conf" --to "$S" --type incremental --plan --no-delta >"$SCRATCH/said" 2>&1
+grep -q "$compares: .*--no-delta" "$SCRATCH/said" || fail "the plan: $(cat "$SCRATCH/said")"
+
+echo "3: compared because it is asked for"
+quietly "$V/a/b/f4"
+back_up "$compares: .*--no-delta" --type incremental --no-delta
+quietly "$V/a/b/f5"
+back_up "$knows" --type incremental
+
+echo "4: the chain keeps what it needs: that of the full one and of the last"
+[ "$(references)" = 2 ] || fail "$(references) references"
+quietly "$V/a/b/f6"
+back_up "$knows" --type differential
+[ "$(references)" = 2 ] || fail "$(references) references after a differential one"
+
+echo "5: the reference is gone, was written to, or replaced"
+quietly "$V/a/b/f7"
+btrfs subvolume delete "$(reference)/copy" >/dev/null
+back_up "$compares: .*was deleted" --type incremental
+quietly "$V/a/b/f8"
+ref=$(reference)
+btrfs property set -f "$ref/copy" ro false
+printf X | dd of="$ref/copy/a/b/f8" conv=notrunc status=none # what hides the change
+btrfs property set "$ref/copy" ro true
+back_up "$compares: .*written to" --type incremental
+grep -q "^  1 entr" "$SCRATCH/said" || fail "f8 was not saved: $(cat "$SCRATCH/said")"
+quietly "$V/a/b/f9"
+rm -rf "$S"/*/op-1/references
+back_up "$compares: .*reference" --type incremental
+
+echo "6: not the same is taken: what was left out and did not change comes in"
+back_up "$knows" --type incremental --exclude secret "$V"
+back_up "$compares: not the same is taken" --type incremental "$V"
+whole
+back_up "$knows" --type incremental "$V"
+btrfs subvolume create "$V/a/nested" >/dev/null
+echo in >"$V/a/nested/file"
+back_up "$compares: not the same is taken" --type incremental "$V"
+quietly "$V/a/nested/file"
+mv "$V/a/b/c" "$V/a/c"
+back_up "'$V/a/nested': $knows" --type incremental "$V"
+whole
+
+echo "7: a new full one needs no older references"
+S=$SCRATCH/fresh
+before=$(references)
+back_up "saved" "$V"
+back_up "$knows" --type incremental
+[ "$(references)" = $((before + 4)) ] || fail "$(references) references, were $before"
+back_up "saved" "$V"
+[ "$(references)" = $((before + 2)) ] || fail "$(references) references, were $before"
+
+echo "8: another folder in the place of the one that is saved"
+S=$SCRATCH/below
+back_up "saved" "$V/a/b"
+quietly "$V/a/b/f10"
+back_up "$knows" --type incremental
+mv "$V/a" "$V/old"
+mkdir -p "$V/a/b"
+cp -a "$V/old/b/f11" "$V/a/b/f12"
+echo other >"$V/a/b/f11"
+back_up "$knows" --type incremental
+whole a/b
+back_up "$knows" --type incremental # names that were only read are told, and stored not again
+grep -q "^  0 entries" "$SCRATCH/said" || fail "what was read is stored: $(cat "$SCRATCH/said")"
+
+echo "9: a subvolume restored from a snapshot"
+S=$SCRATCH/sub
+btrfs subvolume create "$V/s" >/dev/null
+W=$SCRATCH/w
+mkdir "$W"
+device=$(findmnt -no SOURCE "$V")
+mount -o subvol=s "$device" "$W"
+mkdir "$W/a"
+echo one >"$W/a/f"
+save=$V V=$W
+back_up "saved" "$V"
+echo two >"$V/a/f"
+umount "$V"
+btrfs subvolume snapshot "$save/s" "$save/s2" >/dev/null
+mount -o subvol=s2 "$device" "$V"
+back_up "$compares" --type incremental
+whole
+umount "$V"
+V=$save
+
+echo "10: a backup that came to nothing at its very end leaves no reference"
+S=$SCRATCH/tmpfs/store
+mkdir "$SCRATCH/tmpfs"
+mount -t tmpfs none "$SCRATCH/tmpfs"
+before=$(references)
+back_up "saved" "$V/old"
+[ "$(references)" = $((before + 1)) ] || fail "$(references) references, were $before"
+inodes=$(find "$SCRATCH/tmpfs" | wc -l)
+rm -rf "$S"
+mount -o "remount,nr_inodes=$((inodes - 1))" "$SCRATCH/tmpfs"
+vssctl backup --config "$SCRATCH/conf" --to "$S" "$V/old" >"$SCRATCH/said" 2>&1 &&
+    fail "it fitted: $(find "$SCRATCH/tmpfs")"
+[ "$(references)" = $((before + 1)) ] || fail "$(references) references after a backup that failed"
+umount "$SCRATCH/tmpfs"
+umount "$V" || fail "the volume is still in use"
