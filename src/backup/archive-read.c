@@ -27,7 +27,6 @@
 struct archive_reader {
         struct frame_reader *frames;
         struct archive *archive;
-        char *name;
         uint64_t begin; /* where @archive started in the stream */
         uint64_t position; /* of the next byte to hand to libarchive */
         uint64_t last; /* header of the current member */
@@ -42,7 +41,6 @@ struct archive_reader *archive_reader_free(struct archive_reader *reader) {
                 archive_read_free(reader->archive);
         frame_reader_free(reader->frames);
         vss_error_clear(&reader->error);
-        free(reader->name);
         free(reader);
         return NULL;
 }
@@ -57,9 +55,6 @@ int archive_reader_new(int take_fd, const char *name, struct archive_reader **re
                 return vss_fail(reterr, -ENOMEM, "out of memory");
         }
         r = frame_reader_new(take_fd, name, &reader->frames, reterr);
-        reader->name = strdup(name);
-        if (r >= 0 && !reader->name)
-                r = vss_fail(reterr, -ENOMEM, "out of memory");
         if (r < 0) {
                 archive_reader_free(reader);
                 return r;
@@ -110,7 +105,7 @@ static int failed(struct archive_reader *reader, struct vss_error *reterr) {
         if (code == -ENOMEM)
                 return vss_fail(reterr, code, "out of memory");
         return vss_fail(reterr, -EBADMSG, "archive '%s', byte %" PRIu64 " of its content: %s",
-                        reader->name, reader->last,
+                        frame_reader_name(reader->frames), reader->last,
                         code < 0 ? vss_error_message(&reader->error)
                                  : archive_error_string(reader->archive));
 }
@@ -167,7 +162,7 @@ int archive_reader_member(struct archive_reader *reader, uint64_t offset, uint64
         if (r == 0)
                 return vss_fail(reterr, -EBADMSG,
                                 "archive '%s': no member begins at byte %" PRIu64 " of its content",
-                                reader->name, offset);
+                                frame_reader_name(reader->frames), offset);
         return r < 0 ? r : 0;
 }
 

@@ -34,7 +34,7 @@ static bool is_shadow_of_acl(const char *name) {
 
 /* ---- reading ---- */
 
-static int attribute_add(const char *name, const void *value, size_t size, struct attributes *ret) {
+int attributes_add(struct attributes *ret, const char *name, const void *value, size_t size) {
         struct attribute *item;
 
         if (ARRAY_RESERVE(&ret->items, ret->count, &ret->capacity) < 0)
@@ -43,7 +43,8 @@ static int attribute_add(const char *name, const void *value, size_t size, struc
         *item = (struct attribute){ strdup(name), malloc(size + 1), size };
         if (!item->name || !item->value)
                 return -ENOMEM;
-        memcpy(item->value, value, size);
+        if (size > 0)
+                memcpy(item->value, value, size);
         return 0;
 }
 
@@ -69,7 +70,7 @@ static int attributes_read_list(int fd, const char *where, struct attributes *re
                           : fgetxattr(fd, name, value, ATTRIBUTE_LIST_MAX);
                 if (n < 0 && errno == ENODATA)
                         continue;
-                r = n < 0 ? -errno : attribute_add(name, value, (size_t)n, ret);
+                r = n < 0 ? -errno : attributes_add(ret, name, value, (size_t)n);
                 if (r < 0)
                         return r;
         }

@@ -114,6 +114,16 @@ static void *run_thread(void *userdata) {
 
 /* ---- the walk's side ---- */
 
+/* after its thread has ended, if it had one */
+static void batches_free(struct batches *batches) {
+        for (size_t i = 0; i < RING_COUNT; i++)
+                free(batches->ring[i].bytes);
+        content_digest_free(batches->digest);
+        pthread_mutex_destroy(&batches->mutex);
+        pthread_cond_destroy(&batches->changed);
+        free(batches);
+}
+
 static int start(struct pass *pass) {
         struct batches *batches = calloc(1, sizeof(*batches));
         bool room = batches != NULL;
@@ -131,12 +141,7 @@ static int start(struct pass *pass) {
                 pass->batches = batches;
                 return 0;
         }
-        for (size_t i = 0; i < RING_COUNT; i++)
-                free(batches->ring[i].bytes);
-        content_digest_free(batches->digest);
-        pthread_mutex_destroy(&batches->mutex);
-        pthread_cond_destroy(&batches->changed);
-        free(batches);
+        batches_free(batches);
         return -ENOMEM;
 }
 
@@ -172,22 +177,8 @@ void batches_stop(struct pass *pass) {
         pthread_cond_broadcast(&batches->changed);
         pthread_mutex_unlock(&batches->mutex);
         pthread_join(batches->thread, NULL);
-        for (size_t i = 0; i < RING_COUNT; i++)
-                free(batches->ring[i].bytes);
-        content_digest_free(batches->digest);
-        pthread_mutex_destroy(&batches->mutex);
-        pthread_cond_destroy(&batches->changed);
-        free(batches);
+        batches_free(batches);
         pass->batches = NULL;
-}
-
-static char *put_string(struct batch *batch, const char *string) {
-        size_t size = strlen(string) + 1;
-        char *to = batch->bytes + batch->used;
-
-        memcpy(to, string, size);
-        batch->used += size;
-        return to;
 }
 
 /* room for one more with @size bytes of data; its strings are copied, its data is not there yet */
@@ -206,8 +197,8 @@ static int add(struct batches *batches, const struct record *record, size_t size
         }
         item = &batch->items[batch->count];
         item->record = *record;
-        item->record.path = put_string(batch, record->path);
-        item->record.extra = put_string(batch, record->extra);
+        item->record.path = put_string(batch->bytes, &batch->used, record->path);
+        item->record.extra = put_string(batch->bytes, &batch->used, record->extra);
         item->data = batch->bytes + batch->used;
         *ret = item;
         return 0;

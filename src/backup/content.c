@@ -108,22 +108,6 @@ static int find_member(struct members *members, const struct view_part *part,
         return 0;
 }
 
-static int copy_attribute(const char *name, const void *value, size_t size,
-                          struct attributes *ret) {
-        struct attribute *item;
-
-        if (ARRAY_RESERVE(&ret->items, ret->count, &ret->capacity) < 0)
-                return -ENOMEM;
-        item = &ret->items[ret->count++];
-        *item = (struct attribute){ strdup(name), malloc(size + 1), size };
-        if (!item->name || !item->value)
-                return -ENOMEM;
-        pax_decode_attribute_name(item->name);
-        if (size > 0)
-                memcpy(item->value, value, size);
-        return 0;
-}
-
 static int entry_attributes(struct archive_entry *entry, struct attributes *ret) {
         const char *name;
         const void *value;
@@ -131,10 +115,11 @@ static int entry_attributes(struct archive_entry *entry, struct attributes *ret)
 
         archive_entry_xattr_reset(entry);
         while (archive_entry_xattr_next(entry, &name, &value, &size) == ARCHIVE_OK) {
-                int r = copy_attribute(name, value, size, ret);
+                int r = attributes_add(ret, name, value, size);
 
                 if (r < 0)
                         return r;
+                pax_decode_attribute_name(ret->items[ret->count - 1].name);
         }
         attributes_sort(ret);
         return 0;

@@ -258,6 +258,10 @@ int frame_reader_at(struct frame_reader *reader, uint64_t offset, const char **r
         return 1;
 }
 
+const char *frame_reader_name(const struct frame_reader *reader) {
+        return reader->name;
+}
+
 uint64_t frame_reader_size(const struct frame_reader *reader) {
         const struct frame_place *last;
 

@@ -48,6 +48,8 @@ int frame_reader_new(int take_fd, const char *name, struct frame_reader **ret,
  * the next call. Return: 1, 0 at the end of the stream, -EBADMSG with file and offset */
 int frame_reader_at(struct frame_reader *reader, uint64_t offset, const char **ret,
                     size_t *ret_size, struct vss_error *reterr);
+/* the name for words, lent */
+const char *frame_reader_name(const struct frame_reader *reader);
 uint64_t frame_reader_size(const struct frame_reader *reader);
 size_t frame_reader_count(const struct frame_reader *reader);
 uint64_t frame_reader_start(const struct frame_reader *reader, size_t frame);

@@ -5,6 +5,8 @@
 #ifndef BACKUP_INTERNAL_H
 #define BACKUP_INTERNAL_H
 
+#include <string.h>
+
 #include "backup/pax.h"
 #include "backup/engine.h"
 #include "backup/manifest.h"
@@ -82,12 +84,24 @@ bool set_builds_on(const struct set_info *set, const struct vss_id *base);
 /* bytes of all files in it, as far as they can be counted */
 uint64_t set_folder_bytes(struct store *store, const char *folder);
 
+/* put_string() - a copy at @bytes + *used, where there is room */
+static inline char *put_string(char *bytes, size_t *used, const char *string) {
+        size_t size = strlen(string) + 1;
+        char *to = bytes + *used;
+
+        memcpy(to, string, size);
+        *used += size;
+        return to;
+}
+
 /* digest.c */
 int digest_bytes(const void *data, size_t size, uint8_t ret[DIGEST_SIZE]);
 int digest_file(int fd, uint8_t ret[DIGEST_SIZE], uint64_t *ret_size);
 
 /* attributes.c: of @fd, which may be an O_PATH one; sorted. What @ret had is released */
 int attributes_read(int fd, struct attributes *ret);
+/* copies; 0 or -ENOMEM */
+int attributes_add(struct attributes *ret, const char *name, const void *value, size_t size);
 void attributes_sort(struct attributes *attributes);
 /* the beginning of the digest of all names and values; they must be sorted */
 int attributes_digest(const struct attributes *attributes, uint8_t ret[8]);

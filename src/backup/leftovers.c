@@ -15,6 +15,7 @@
 
 #include "backup/restoring.h"
 #include "base/cleanup.h"
+#include "base/file.h"
 
 #define PREFIX ".vss-restore-"
 
@@ -67,12 +68,9 @@ static bool is_left_over(const char *name) {
 }
 
 void leftovers_remove(int fd) {
-        int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        _cleanup_closedir_ DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+        _cleanup_closedir_ DIR *dir = read_directory(fd);
         const struct dirent *entry;
 
-        if (!dir)
-                closep(&copy);
         while (dir && (entry = readdir(dir)))
                 if (strncmp(entry->d_name, PREFIX, strlen(PREFIX)) == 0 &&
                     is_left_over(entry->d_name))

@@ -14,7 +14,6 @@
 
 struct manifest_reader {
         struct frame_reader *frames;
-        char *name;
         uint64_t position; /* of the next line in the stream */
         struct text raw; /* the last line as it was, then cut up in @work */
         struct text work;
@@ -32,7 +31,6 @@ struct manifest_reader *manifest_reader_free(struct manifest_reader *reader) {
         text_done(&reader->raw);
         text_done(&reader->work);
         free(reader->digests);
-        free(reader->name);
         free(reader);
         return NULL;
 }
@@ -40,7 +38,7 @@ struct manifest_reader *manifest_reader_free(struct manifest_reader *reader) {
 static int damaged(const struct manifest_reader *reader, struct vss_error *reterr) {
         return vss_fail(reterr, -EBADMSG,
                         "manifest '%s' is damaged: no sense at byte %" PRIu64 " of its text",
-                        reader->name, reader->position);
+                        frame_reader_name(reader->frames), reader->position);
 }
 
 /* the line at @position into @raw, with its newline: 1, 0 at the end of the stream */
@@ -55,7 +53,8 @@ static int read_line(struct manifest_reader *reader, struct vss_error *reterr) {
                                         reterr);
 
                 if (r < 0)
-                        return vss_wrap(reterr, r, "manifest '%s'", reader->name);
+                        return vss_wrap(reterr, r, "manifest '%s'",
+                                        frame_reader_name(reader->frames));
                 if (r == 0)
                         return raw->size == 0 ? 0 : damaged(reader, reterr);
                 newline = memchr(data, '\n', size);
@@ -161,9 +160,6 @@ int manifest_reader_new(int take_fd, const char *name, struct manifest_reader **
                 return vss_fail(reterr, -ENOMEM, "out of memory");
         }
         r = frame_reader_new(take_fd, name, &reader->frames, reterr);
-        reader->name = strdup(name);
-        if (r >= 0 && !reader->name)
-                r = vss_fail(reterr, -ENOMEM, "out of memory");
         if (r >= 0)
                 r = read_line(reader, reterr);
         if (r == 0)
@@ -225,7 +221,7 @@ int manifest_next(struct manifest_reader *reader, const struct record **ret,
                         return r;
                 if (r == 0)
                         return vss_fail(reterr, -EBADMSG, "manifest '%s' has lost its end",
-                                        reader->name);
+                                        frame_reader_name(reader->frames));
         } while (line_is(&reader->raw, "m") || line_is(&reader->raw, "base"));
         line = work_line(reader);
         if (!line)

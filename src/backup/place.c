@@ -312,17 +312,8 @@ static int use_context(struct places *places) {
                 return 0;
         for (size_t i = 0; i < context->attributes.count && r >= 0; i++) {
                 const struct attribute *from = &context->attributes.items[i];
-                struct attribute *to;
 
-                r = ARRAY_RESERVE(&attributes.items, attributes.count, &attributes.capacity);
-                if (r < 0)
-                        break;
-                to = &attributes.items[attributes.count++];
-                *to = (struct attribute){ strdup(from->name), malloc(from->size + 1), from->size };
-                if (!to->name || !to->value)
-                        r = -ENOMEM;
-                else
-                        memcpy(to->value, from->value, from->size);
+                r = attributes_add(&attributes, from->name, from->value, from->size);
         }
         if (r >= 0)
                 r = copy_record(level, &context->record, &attributes);

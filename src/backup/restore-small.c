@@ -225,15 +225,6 @@ bool small_files_want(const struct view_item *item) {
                record->size <= FILE_MAX && strlen(record->path) < PATH_MAX;
 }
 
-static char *put_string(struct batch *batch, const char *string) {
-        size_t size = strlen(string) + 1;
-        char *to = batch->bytes + batch->used;
-
-        memcpy(to, string, size);
-        batch->used += size;
-        return to;
-}
-
 int small_files_put(struct small_files *small, struct members *members,
                     const struct view_part *part, const struct spot *spot, bool clear_acl,
                     struct vss_error *reterr) {
@@ -261,10 +252,10 @@ int small_files_put(struct small_files *small, struct members *members,
                 attributes_done(&item->attributes);
                 return r;
         }
-        item->record.path = put_string(batch, part->record->path);
-        item->record.extra = put_string(batch, part->record->extra);
+        item->record.path = put_string(batch->bytes, &batch->used, part->record->path);
+        item->record.extra = put_string(batch->bytes, &batch->used, part->record->extra);
         item->record.link = item->record.extra + strlen(item->record.extra); /* empty */
-        item->spot.full = put_string(batch, spot->full);
+        item->spot.full = put_string(batch->bytes, &batch->used, spot->full);
         item->spot.path = item->spot.full + (spot->path - spot->full);
         item->spot.name = item->spot.full + (spot->name - spot->full);
         batch->used += size;

@@ -60,14 +60,11 @@ int store_failed(const struct store *store, int code, struct vss_error *reterr) 
 /* is there nothing but what making a store leaves behind? */
 static int folder_is_empty(int fd) {
         static const char *const ours[] = { ".", "..", "lost+found", "lock", STORE_MARKER ".new" };
-        int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        _cleanup_closedir_ DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+        _cleanup_closedir_ DIR *dir = read_directory(fd);
         struct dirent *entry;
 
-        if (!dir) {
-                closep(&copy);
+        if (!dir)
                 return -errno;
-        }
         while ((errno = 0, entry = readdir(dir))) {
                 bool known = false;
 
@@ -182,14 +179,11 @@ static bool is_leftover(const char *name) {
 typedef int (*folder_visit_t)(struct store *store, const char *name, void *userdata);
 
 static int visit_folders(struct store *store, folder_visit_t visit, void *userdata) {
-        int copy = openat(store->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        _cleanup_closedir_ DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+        _cleanup_closedir_ DIR *dir = read_directory(store->fd);
         struct dirent *entry;
 
-        if (!dir) {
-                closep(&copy);
+        if (!dir)
                 return -errno;
-        }
         while ((errno = 0, entry = readdir(dir))) {
                 int r = visit(store, entry->d_name, userdata);
 

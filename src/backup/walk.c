@@ -61,16 +61,11 @@ static int by_text(const void *a, const void *b, void *userdata) {
 }
 
 static int read_names(struct level *level) {
-        int copy = openat(level->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        _cleanup_closedir_ DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+        _cleanup_closedir_ DIR *dir = read_directory(level->fd);
         struct dirent *entry;
 
-        if (!dir) {
-                int r = -errno;
-
-                closep(&copy);
-                return r;
-        }
+        if (!dir)
+                return -errno;
         while ((errno = 0, entry = readdir(dir))) {
                 int r = add_name(level, entry);
 

@@ -221,6 +221,19 @@ static int remove_entry(int fd, const char *name, dev_t device) {
         return unlinkat(fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
 }
 
+DIR *read_directory(int fd) {
+        int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+
+        if (!dir && copy >= 0) {
+                int saved = errno;
+
+                close(copy);
+                errno = saved;
+        }
+        return dir;
+}
+
 static int remove_below(int fd, dev_t device) {
         int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
         _cleanup_closedir_ DIR *dir = copy < 0 ? NULL : fdopendir(copy);

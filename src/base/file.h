@@ -5,6 +5,7 @@
 #ifndef BASE_FILE_H
 #define BASE_FILE_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -42,6 +43,10 @@ bool path_is_clean(const char *path);
 /* remove_tree() - unlink everything below @name in @at, and itself; never follows a link, never
  * leaves the file system. -ENOENT is success */
 int remove_tree(int at, const char *name);
+
+/* read_directory() - the names in an open directory, from the first, whatever was read of @fd; it
+ * stays open. NULL with errno */
+DIR *read_directory(int fd);
 
 uint64_t monotonic_us(void);
 
