@@ -35,6 +35,9 @@ void plan_done(struct plan *plan) {
         for (size_t i = 0; i < plan->count; i++)
                 item_done(&plan->items[i]);
         free(plan->items);
+        for (size_t i = 0; plan->sets && i < plan->selection->writer_count; i++)
+                free(plan->sets[i]);
+        free(plan->sets);
         memset(plan, 0, sizeof(*plan));
 }
 
@@ -60,6 +63,42 @@ static struct plan_item *add_item(struct plan *plan, const char *path, const cha
         return item;
 }
 
+/* new_sets() - of one writer, all empty */
+static struct plan_set *new_sets(const struct chosen_writer *writer) {
+        struct plan_set *sets = calloc(writer->component_count + 1, sizeof(*sets));
+
+        for (size_t i = 0; sets && i < writer->component_count; i++)
+                sets[i].first = sets[i].last = PLAN_END;
+        return sets;
+}
+
+/* belong() - the last item is @component's of @writer; it goes to the end of that one's set */
+static int belong(struct plan *plan, size_t writer, size_t component) {
+        const struct chosen_writer *w = &plan->selection->writers[writer];
+        size_t at = plan->count - 1;
+        struct plan_set *set;
+
+        plan->items[at].writer = writer;
+        plan->items[at].component = component;
+        plan->items[at].next_in_set = PLAN_END;
+        if (!plan->sets[writer])
+                plan->sets[writer] = new_sets(w);
+        if (!plan->sets[writer])
+                return -ENOMEM;
+        set = &plan->sets[writer][w->components[component].defining];
+        if (set->last == PLAN_END)
+                set->first = at;
+        else
+                plan->items[set->last].next_in_set = at;
+        set->last = at;
+        return 0;
+}
+
+/* first_of() - the first item of the component @defining of @writer, and of its set */
+static size_t first_of(const struct plan *plan, size_t writer, size_t defining) {
+        return plan->sets[writer] ? plan->sets[writer][defining].first : PLAN_END;
+}
+
 static bool is_pattern(const char *filespec) {
         return strpbrk(filespec, "*?") != NULL;
 }
@@ -82,8 +121,8 @@ static int add_file_set(void *userdata, const struct vss_wm_filedesc *file) {
 
         if (!item)
                 return -ENOMEM;
-        item->writer = c->writer;
-        item->component = c->component;
+        if (belong(c->plan, c->writer, c->component) < 0)
+                return -ENOMEM;
         item->recursive = vss_wm_filedesc_get_recursive(file);
         item->decision = required ? DECIDE_WHOLE : DECIDE_SKIP;
         item->from_snapshot = snapshot;
@@ -135,8 +174,10 @@ static int add_own_path(struct plan *plan, const char *path) {
 
 int plan_make(const struct selection *selection, const char *const *paths, uint32_t type,
               struct plan *ret) {
-        struct plan plan = { .selection = selection, .type = type };
-        int r = 0;
+        struct plan plan = { .selection = selection,
+                             .type = type,
+                             .sets = calloc(selection->writer_count + 1, sizeof(*plan.sets)) };
+        int r = plan.sets ? 0 : -ENOMEM;
 
         for (size_t i = 0; r >= 0 && i < selection->writer_count; i++)
                 r = add_writer(&plan, i);
@@ -172,21 +213,14 @@ static bool same_path(const char *a, const char *b) {
         return n == m && memcmp(a, b, n) == 0;
 }
 
-/* in_set_of() - does the item belong to the component @defining of @writer, or to its set? */
-static bool in_set_of(const struct plan *plan, const struct plan_item *item, size_t writer,
-                      size_t defining) {
-        return item->writer == writer &&
-               plan->selection->writers[writer].components[item->component].defining == defining;
-}
-
 static struct plan_item *find_exact(struct plan *plan, size_t writer, size_t defining,
                                     const char *path, const char *filespec, bool recursive) {
-        for (size_t i = 0; i < plan->count; i++) {
+        for (size_t i = first_of(plan, writer, defining); i != PLAN_END;
+             i = plan->items[i].next_in_set) {
                 struct plan_item *item = &plan->items[i];
 
-                if (in_set_of(plan, item, writer, defining) && !plan_takes_alone(item) &&
-                    item->recursive == recursive && same_path(item->path, path) &&
-                    strcmp(item->filespec, filespec) == 0)
+                if (!plan_takes_alone(item) && item->recursive == recursive &&
+                    same_path(item->path, path) && strcmp(item->filespec, filespec) == 0)
                         return item;
         }
         return NULL;
@@ -199,11 +233,11 @@ static bool item_covers(const struct plan_item *item, const char *path, const ch
 
 static struct plan_item *find_covering(struct plan *plan, size_t writer, size_t defining,
                                        const char *path, const char *name) {
-        for (size_t i = 0; i < plan->count; i++) {
+        for (size_t i = first_of(plan, writer, defining); i != PLAN_END;
+             i = plan->items[i].next_in_set) {
                 struct plan_item *item = &plan->items[i];
 
-                if (in_set_of(plan, item, writer, defining) && !plan_takes_alone(item) &&
-                    item_covers(item, path, name))
+                if (!plan_takes_alone(item) && item_covers(item, path, name))
                         return item;
         }
         return NULL;
@@ -227,8 +261,8 @@ static int add_differenced(struct plan *plan, size_t writer, size_t defining,
                 item = add_item(plan, path, filespec);
                 if (!item)
                         return -ENOMEM;
-                item->writer = writer;
-                item->component = defining;
+                if (belong(plan, writer, defining) < 0)
+                        return -ENOMEM;
                 item->recursive = recursive;
                 item->from_snapshot = true;
         }
@@ -272,8 +306,8 @@ static int new_partial(struct plan *plan, size_t writer, size_t component, const
         item = add_item(plan, path, name);
         if (!item)
                 return -ENOMEM;
-        item->writer = writer;
-        item->component = component;
+        if (belong(plan, writer, component) < 0)
+                return -ENOMEM;
         item->decision = DECIDE_RANGES;
         item->rule = "I-124";
         item->must_exist = true;
@@ -283,10 +317,12 @@ static int new_partial(struct plan *plan, size_t writer, size_t component, const
         return join_ranges(item, ranges);
 }
 
-/* add_ranges_file() - I-128: a restore needs it. Saved once, as it is on the running system, where
- * the writer keeps it (M-63); a file set that it lies in does without */
+/* add_ranges_file() - I-128: a restore needs it. Saved once per component that stands or falls, as
+ * it is on the running system, where the writer keeps it (M-63); a file set that it lies in does
+ * without */
 static int add_ranges_file(struct plan *plan, size_t writer, size_t component, const char *ranges,
                            struct selection *notes) {
+        size_t defining = plan->selection->writers[writer].components[component].defining;
         struct ranges none = { 0 };
         _cleanup_free_ char *folder = NULL;
         struct plan_item *item;
@@ -307,15 +343,16 @@ static int add_ranges_file(struct plan *plan, size_t writer, size_t component, c
         folder = strndup(file, name == file + 1 ? 1 : (size_t)(name - file) - 1);
         if (!folder)
                 return -ENOMEM;
-        for (size_t i = 0; i < plan->count; i++)
+        for (size_t i = first_of(plan, writer, defining); i != PLAN_END;
+             i = plan->items[i].next_in_set)
                 if (plan->items[i].live && strcmp(plan->items[i].path, folder) == 0 &&
                     strcmp(plan->items[i].filespec, name) == 0)
                         return 0;
         item = add_item(plan, folder, name);
         if (!item)
                 return -ENOMEM;
-        item->writer = writer;
-        item->component = component;
+        if (belong(plan, writer, component) < 0)
+                return -ENOMEM;
         item->decision = DECIDE_WHOLE;
         item->rule = "I-128";
         item->must_exist = item->live = true;
@@ -332,11 +369,12 @@ struct entries {
 /* find_partial() - what an earlier entry of the same file made (I-130) */
 static struct plan_item *find_partial(struct plan *plan, size_t writer, size_t defining,
                                       const char *path, const char *name) {
-        for (size_t i = 0; i < plan->count; i++) {
+        for (size_t i = first_of(plan, writer, defining); i != PLAN_END;
+             i = plan->items[i].next_in_set) {
                 struct plan_item *item = &plan->items[i];
 
-                if (in_set_of(plan, item, writer, defining) && item->decision == DECIDE_RANGES &&
-                    same_path(item->path, path) && strcmp(item->filespec, name) == 0)
+                if (item->decision == DECIDE_RANGES && same_path(item->path, path) &&
+                    strcmp(item->filespec, name) == 0)
                         return item;
         }
         return NULL;

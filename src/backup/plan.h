@@ -38,6 +38,14 @@ struct plan_item {
         bool live; /* from the original in any case: a ranges file (I-128) */
         bool must_exist; /* a plain name that is missing fails the component (M-43) */
         const char *rule; /* number of the rule behind the decision */
+        size_t next_in_set; /* of the same explicit component, or PLAN_END */
+};
+
+#define PLAN_END SIZE_MAX
+
+/* The items of one explicit component and its set, in the order of the plan. */
+struct plan_set {
+        size_t first, last;
 };
 
 struct plan {
@@ -45,6 +53,7 @@ struct plan {
         uint32_t type; /* requested, enum vss_backup_type */
         struct plan_item *items;
         size_t count, capacity;
+        struct plan_set **sets; /* per writer and component; what has entries can be many */
         size_t single_count; /* items that take one file away from the file sets around it */
 };
 

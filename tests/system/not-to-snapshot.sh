@@ -86,6 +86,13 @@ sed -i 's/^profiles.*/&\nexpand_user_profile = no/' "$etc/vss.conf"
 copies "$B"; there "$copy/users/ann/.cache/c"; gone "$copy/tmp/one.tmp"
 sed -i '/^expand_user_profile/d' "$etc/vss.conf"
 
+echo "-- a recursive entry reaches the volumes below it (B-151)"
+drop
+v shadow create --json "$B" "$B/tmp/nested" >"$SCRATCH/out"
+nested=$(sed -n "s|.*\"original_mount\":\"$B/tmp/nested\".*\"device_object\":\"\([^\"]*\)\".*|\1|p" "$SCRATCH/out")
+there "$nested/in.txt" "$B/tmp/nested/in.tmp"; gone "$nested/in.tmp"
+v shadow delete --set "$(sed -n '1s/.*"set_id":"\([^"]*\)".*/\1/p' "$SCRATCH/out")" >/dev/null
+
 echo "-- mirror's copies too"
 copies --provider mirror "$X"
 there "$copy/data/file" "$copy/trash/sub"; gone "$copy/trash/t" "$copy/trash/sub/t"; there "$X/trash/t"

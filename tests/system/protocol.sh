@@ -361,6 +361,27 @@ C
     backup --type incremental --component "$W:c" "$B/own"
     grep -q '"components_good":1,"components_failed":1' "$SCRATCH/out" || { cat "$SCRATCH/out"; fail "no ranges file"; }
 done
+# two components with the same one: each has it, and comes back with it alone
+one_range 2 1 >"$X/q/both"; echo one >"$B/k/q.one"; echo two >"$B/k/q.two"
+writer <<C
+schema = incremental, copy
+[component one]
+files = $B/k/q.one
+partial = $B/k/q.one $X/q/both
+[component two]
+files = $B/k/q.two
+partial = $B/k/q.two $X/q/both
+C
+store; whole --component "$W"; whole --type incremental --component "$W"; restored; cmp "$X/q/both" "$SCRATCH/r$X/q/both"
+[ "$(entries "$X/q/both")" = 2 ] || fail "not in both: $(entries "$X/q/both")"
+vssctl verify --from "$store" >/dev/null; rm -rf "$SCRATCH/r"
+vssctl restore --config "$etc" --from "$store" --into "$SCRATCH/r" --component two >/dev/null
+cmp "$X/q/both" "$SCRATCH/r$X/q/both"; has "$B/k/q.two"; hasnt "$B/k/q.one"
+writer <<C
+schema = incremental, copy
+[component c]
+files = $B/k/q.*
+C
 # what is left out of backups is: the content of the ranges file stands with the partial file all the same
 one_range 2 1 >"$B/q/r"; echo "partial = $B/k/q.data $B/q/r" >>"$etc/writers.d/test.conf"
 sed -i "/q.ranges/d" "$etc/writers.d/test.conf"; echo "$B/q/r" >"$etc/not_to_backup.d/q.conf"
