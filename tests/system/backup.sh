@@ -183,7 +183,8 @@ vssctl verify --from "$SCRATCH/store" --quick >/dev/null
 echo "-- killed in the middle: the store is as before, the next command cleans up (B-137, S-46)"
 before=$(vssctl list backups --from "$SCRATCH/store" --json | wc -l)
 for delay in 0.05 0.15 0.3 0.5; do
-    backup "$SCRATCH/b" "$SCRATCH/x" >/dev/null 2>&1 & victim=$!
+    # not through the function: its shell would be killed, and the backup go on
+    vssctl backup --config "$etc" --to "$SCRATCH/store" "$SCRATCH/b" "$SCRATCH/x" >/dev/null 2>&1 & victim=$!
     sleep $delay
     kill -9 $victim 2>/dev/null || true
     wait $victim 2>/dev/null || true
