@@ -186,7 +186,10 @@ static int add_one(struct run *run, const struct vss_id *instance,
 }
 
 CALL(add_components) {
-        return each_explicit(run, words->items, add_one, reterr);
+        size_t before = run->chosen_count;
+        int r = each_explicit(run, words->items, add_one, reterr);
+
+        return r < 0 ? r : run->chosen_count == before ? S_FALSE : 0;
 }
 
 /* "COMPONENT TEXT|@FILE" */
@@ -256,23 +259,42 @@ CALL(set_backup_succeeded) {
         return r;
 }
 
-/* what "copy" found, for all (B-153); without a copy they are good. A component of which the
- * writer said that it failed is not (B-112) */
+/* has the writer of @chosen failed as a whole (B-116)? */
+static bool writer_has_failed(struct run *run, const struct chosen *chosen) {
+        size_t count = 0;
+
+        (void)vss_backup_components_get_writer_status_count(run->bc, &count, NULL);
+        for (size_t i = 0; i < count; i++) {
+                struct vss_writer_status status;
+
+                if (vss_backup_components_get_writer_status(run->bc, i, &status, NULL) >= 0 &&
+                    vss_id_equal(&status.instance_id, &chosen->instance) &&
+                    status.state >= VSS_WS_FAILED_AT_IDENTIFY)
+                        return true;
+        }
+        return false;
+}
+
+/* what "copy" found, for all (B-153); without a copy they are good. Neither is one of which the
+ * writer said that it failed (B-112), nor any of a writer that has failed */
 CALL(set_succeeded) {
-        for (size_t i = 0; i < run->chosen_count; i++) {
+        struct vss_async *async = NULL;
+        int r = vss_backup_components_gather_writer_status(run->bc, &async, reterr);
+
+        if (r >= 0)
+                r = vss_async_finish(async, reterr);
+        for (size_t i = 0; r >= 0 && i < run->chosen_count; i++) {
                 const struct chosen *c = &run->chosen[i];
                 const struct vss_component *entry = entry_of(run, c);
                 int32_t failure = 0;
-                int r;
 
                 if (entry)
                         (void)vss_component_get_failure(entry, &failure, NULL, NULL);
                 r = vss_backup_components_set_backup_succeeded(
-                        run->bc, &c->instance, &c->key, c->failed == 0 && failure >= 0, reterr);
-                if (r < 0)
-                        return r;
+                        run->bc, &c->instance, &c->key,
+                        c->failed == 0 && failure >= 0 && !writer_has_failed(run, c), reterr);
         }
-        return 0;
+        return r;
 }
 
 /* ---- the shadow copy set ---- */

@@ -104,7 +104,7 @@ CALL(select_components) {
                 if (r >= 0)
                         r = select_all_of(run, components, reterr);
         }
-        return r;
+        return r < 0 ? r : run->chosen_count == 0 ? S_FALSE : 0;
 }
 
 CALL(add_restore_subcomponent) {

@@ -153,7 +153,7 @@ static int parse_words(char *text, unsigned allowed, struct file_set *set,
         if (r >= 0 && (allowed & FILE_SET_TO) && !set->alternate)
                 return util_fail(reterr, E_INVALIDARG,
                                  "where to restore is missing; add to=/some/directory");
-        if (r >= 0 && !(set->mask & VSS_FSBT_ALL_BACKUP_REQUIRED))
+        if (r >= 0 && !(allowed & FILE_SET_NEVER) && !(set->mask & VSS_FSBT_ALL_BACKUP_REQUIRED))
                 return util_fail(reterr, E_INVALIDARG,
                                  "no backup would ever hold these files; name a type in backup= "
                                  "or use exclude");

@@ -21,7 +21,8 @@ struct file_set {
 enum {
         FILE_SET_ALTERNATE = 1 << 0, /* alternate=DIR */
         FILE_SET_MASK = 1 << 1, /* backup= snapshot= mask= created-during-backup */
-        FILE_SET_TO = 1 << 2 /* to=DIR, required: a mapping */
+        FILE_SET_TO = 1 << 2, /* to=DIR, required: a mapping */
+        FILE_SET_NEVER = 1 << 3 /* a mask that no backup type meets is taken too */
 };
 
 /*

@@ -152,7 +152,9 @@ static int configure_component(struct tree *tree, struct tree_component *compone
                                const char *value, struct vss_error *reterr) {
         if (strcmp(key, "files") == 0)
                 return add_set(&component->sets, &component->set_count, value,
-                               FILE_SET_ALTERNATE | FILE_SET_MASK, reterr);
+                               FILE_SET_ALTERNATE | FILE_SET_MASK |
+                                       (tree->anything ? FILE_SET_NEVER : 0U),
+                               reterr);
         if (tree->databases && strcmp(key, "logs") == 0) {
                 int r = add_set(&component->sets, &component->set_count, value, FILE_SET_MASK,
                                 reterr);
@@ -328,6 +330,8 @@ static int check_restore(const struct tree *tree, struct vss_error *reterr) {
 int tree_check(const struct tree *tree, struct vss_error *reterr) {
         int r;
 
+        if (tree->anything)
+                return 0;
         if (tree->component_count == 0)
                 return util_fail(reterr, E_INVALIDARG,
                                  "nothing is declared; add a section [component NAME] with "
@@ -350,6 +354,8 @@ static int identify_component(const struct tree_component *component,
                 .logical_path = component->logical_path,
                 .name = component->name,
                 .caption = component->caption,
+                .restore_metadata = component->restore_metadata,
+                .notify_on_backup_complete = component->notify,
                 .selectable = component->selectable,
                 .selectable_for_restore = component->selectable_for_restore,
                 .flags = (component->not_system_state ? VSS_CF_NOT_SYSTEM_STATE : 0U) |

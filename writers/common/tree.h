@@ -20,6 +20,7 @@ struct tree_component {
         char *name, *logical_path, *caption;
         bool selectable, selectable_for_restore, not_system_state;
         bool database;
+        bool restore_metadata, notify; /* of the declaration (D-27, D-28) */
         bool purges; /* some of its files are deleted from the copies: they must be writable */
         struct file_set *sets;
         size_t set_count;
@@ -46,6 +47,7 @@ struct tree {
         char *service, *procedure;
         bool reboot;
         bool databases; /* "logs" may be given: its component is a database then */
+        bool anything; /* nothing is checked: what is wrong is to be seen by others */
         uint32_t schema;
         struct tree_selection *selections;
         size_t selection_count;

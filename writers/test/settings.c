@@ -4,6 +4,8 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "test/test-writer.h"
@@ -44,11 +46,19 @@ static int take_event(struct test_writer *test, char **rest, struct fault **ret,
         return 0;
 }
 
+int test_code(const char *word) {
+        if (strcmp(word, "retryable") == 0)
+                return VSS_E_WRITERERROR_RETRYABLE;
+        if (strcmp(word, "nonretryable") == 0)
+                return VSS_E_WRITERERROR_NONRETRYABLE;
+        return vss_error_from_name(word);
+}
+
 static int set_fail(struct fault *fault, char *rest, struct vss_error *reterr) {
-        static const char wanted[] = "EVENT VSS_E_... [soft] [TIMES]";
+        static const char wanted[] = "EVENT VSS_E_...|retryable|nonretryable [soft] [TIMES]";
         char *word;
 
-        if (util_next_word(&rest, &word) <= 0 || (fault->code = vss_error_from_name(word)) >= 0)
+        if (util_next_word(&rest, &word) <= 0 || (fault->code = test_code(word)) >= 0)
                 return bad_value(rest, wanted, reterr);
         fault->times = UINT64_MAX;
         while (util_next_word(&rest, &word) > 0)
@@ -93,6 +103,9 @@ static int set_schema(struct test_writer *test, const char *value, struct vss_er
                      { "copy", VSS_BS_COPY },
                      { "timestamped", VSS_BS_TIMESTAMPED },
                      { "last_modify", VSS_BS_LAST_MODIFY },
+                     { "independent", VSS_BS_INDEPENDENT_SYSTEM_STATE },
+                     { "restore_with_move", VSS_BS_WRITER_SUPPORTS_RESTORE_WITH_MOVE },
+                     { "parallel", VSS_BS_WRITER_SUPPORTS_PARALLEL_RESTORES },
                      { "new_target", VSS_BS_WRITER_SUPPORTS_NEW_TARGET },
                      { "rollforward", VSS_BS_ROLLFORWARD_RESTORE },
                      { "rename", VSS_BS_RESTORE_RENAME },
@@ -102,7 +115,13 @@ static int set_schema(struct test_writer *test, const char *value, struct vss_er
 
         test->tree.schema = 0;
         while (text && (word = strsep(&rest, ", "))) {
+                uint64_t mask;
                 size_t i = 0;
+
+                if (util_number(word, UINT32_MAX, &mask) >= 0) {
+                        test->tree.schema |= (uint32_t)mask;
+                        continue;
+                }
 
                 while (i < ELEMENTSOF(bits) && strcmp(bits[i].word, word) != 0)
                         i++;
@@ -112,36 +131,52 @@ static int set_schema(struct test_writer *test, const char *value, struct vss_er
                         return bad_value(word,
                                          "differential, incremental, exclusive, log, copy, "
                                          "timestamped, last_modify, new_target, rollforward, "
-                                         "rename, authoritative",
+                                         "rename, authoritative, independent, "
+                                         "restore_with_move, parallel, or a number",
                                          reterr);
         }
         return text ? 0 : -ENOMEM;
 }
 
+/* "2.5" */
+static int set_version(struct vss_writer_ops *ops, const char *value) {
+        return sscanf(value, "%" SCNu32 ".%" SCNu32, &ops->version_major, &ops->version_minor) == 2
+                       ? 0
+                       : E_INVALIDARG;
+}
+
 static int set_identity(struct vss_writer_ops *ops, const char *key, const char *value) {
         static const char *const usages[] = { "boot", "service", "user", "other", NULL };
         static const char *const levels[] = { "system", "back_end", "front_end", NULL };
+        static const char *const sources[] = { "transacted", "nontransacted", "other", NULL };
         int i;
 
         if (strcmp(key, "id") == 0)
                 return vss_id_parse(value, &ops->id);
         if (strcmp(key, "window") == 0)
                 return util_duration_ms(value, &ops->freeze_timeout_ms);
-        i = util_word_in(value, strcmp(key, "usage") == 0 ? usages : levels);
-        if (i >= 0 && strcmp(key, "usage") == 0)
+        if (strcmp(key, "version") == 0)
+                return set_version(ops, value);
+        if (strcmp(key, "usage") == 0 && (i = util_word_in(value, usages)) >= 0)
                 ops->usage = (uint32_t)(i + VSS_UT_BOOTABLESYSTEMSTATE);
-        else if (i >= 0)
+        else if (strcmp(key, "source") == 0 && (i = util_word_in(value, sources)) >= 0)
+                ops->source = (uint32_t)(i + VSS_ST_TRANSACTEDDB);
+        else if (strcmp(key, "level") == 0 && (i = util_word_in(value, levels)) >= 0)
                 ops->level = (uint32_t)(i + VSS_APP_SYSTEM);
-        return i < 0 ? E_INVALIDARG : 0;
+        else
+                return E_INVALIDARG;
+        return 0;
 }
 
 static int set_test(struct test_writer *test, struct vss_writer_ops *ops, const char *key,
                     const char *value, struct vss_error *reterr) {
         static const char *const faults[] = { "fail", "delay", "die", "hang", NULL };
-        static const char *const identity[] = { "level", "usage", "window", "id", NULL };
+        static const char *const identity[] = { "level",  "usage",   "window", "id",
+                                                "source", "version", NULL };
         static const char *const switches[] = { "check_includes", "check_excludes", "delete_files",
-                                                NULL };
-        bool *const bools[] = { &test->check_includes, &test->check_excludes, &test->delete_files };
+                                                "anything", NULL };
+        bool *const bools[] = { &test->check_includes, &test->check_excludes, &test->delete_files,
+                                &test->tree.anything };
         int i = util_word_in(key, switches);
 
         if (i >= 0)
@@ -151,8 +186,9 @@ static int set_test(struct test_writer *test, struct vss_writer_ops *ops, const 
         if (util_word_in(key, identity) >= 0)
                 return set_identity(ops, key, value) < 0
                                ? bad_value(value,
-                                           "front_end|back_end|system, boot|service|user|other, a "
-                                           "duration, an id",
+                                           "front_end|back_end|system, boot|service|user|other, "
+                                           "transacted|nontransacted|other, a duration, an id, "
+                                           "a version such as 1.0",
                                            reterr)
                                : 0;
         if (strcmp(key, "schema") == 0)
@@ -164,119 +200,26 @@ static int set_test(struct test_writer *test, struct vss_writer_ops *ops, const 
         return util_fail(reterr, E_INVALIDARG, "this key is unknown; writers.md lists them");
 }
 
-const struct script *test_find_script(const struct test_writer *test, const char *component) {
-        for (size_t i = 0; i < test->script_count; i++)
-                if (strcmp(test->scripts[i].component, component) == 0)
-                        return &test->scripts[i];
-        return NULL;
-}
-
-static struct script *get_script(struct test_writer *test, const char *component) {
-        struct script *script = (struct script *)(uintptr_t)test_find_script(test, component);
-
-        if (script)
-                return script;
-        if (GROW(&test->scripts, test->script_count) < 0)
-                return NULL;
-        script = &test->scripts[test->script_count];
-        memset(script, 0, sizeof(*script));
-        script->component = strdup(component);
-        if (!script->component)
-                return NULL;
-        test->script_count++;
-        return script;
-}
-
-/* cut the last words off that belong to us, then the rest is a file set */
-static int set_partial(struct script_entry *entry, char *text, struct vss_error *reterr) {
-        char *rest = text, *path, *ranges, *metadata;
-
-        if (util_next_word(&rest, &path) <= 0 || util_next_word(&rest, &ranges) <= 0)
-                return bad_value(text, "/dir/file RANGES [METADATA]", reterr);
-        if (util_next_word(&rest, &metadata) > 0 && util_replace(&entry->metadata, metadata) < 0)
-                return -ENOMEM;
-        if (util_replace(&entry->ranges, ranges) < 0)
-                return -ENOMEM;
-        return file_set_parse(path, 0, &entry->set, reterr);
-}
-
-static int set_differenced(struct script_entry *entry, char *text, struct vss_error *reterr) {
-        char *since = strstr(text, " since=");
-        uint64_t seconds = 0;
-
-        if (since) {
-                *since = '\0';
-                if (util_number(since + 7, INT32_MAX, &seconds) < 0)
-                        return bad_value(since + 1, "since=SECONDS of 1970, or none for time 0",
-                                         reterr);
-                entry->since = vss_timestamp_from_unix((int64_t)seconds, 0);
-        }
-        return file_set_parse(text, 0, &entry->set, reterr);
-}
-
-static void entry_done(struct script_entry *entry) {
-        file_set_done(&entry->set);
-        free(entry->ranges);
-        free(entry->metadata);
-}
-
-static int add_entry(struct script *script, bool partial, const char *value,
-                     struct vss_error *reterr) {
-        _cleanup_free_ char *text = strdup(value);
-        struct script_entry entry = { .since = 0 };
-        int r;
-
-        if (!text || GROW(&script->entries, script->entry_count) < 0)
-                return -ENOMEM;
-        r = partial ? set_partial(&entry, text, reterr) : set_differenced(&entry, text, reterr);
-        if (r < 0) {
-                entry_done(&entry);
-                return r;
-        }
-        script->entries[script->entry_count++] = entry;
+static int set_name(char *name, size_t size, const char *value, struct vss_error *reterr) {
+        if (!*value || strlen(value) >= size)
+                return bad_value(value, "a name of at most 127 bytes", reterr);
+        memcpy(name, value, strlen(value) + 1);
         return 0;
 }
 
-/* 1 taken, 0 not a key of ours */
-static int set_component(struct test_writer *test, const char *component, const char *key,
-                         const char *value, struct vss_error *reterr) {
-        static const char *const keys[] = { "partial",          "differenced", "stamp",
-                                            "restore_metadata", "fail",        "restore_target",
-                                            "truncate",         NULL };
-        static const char *const targets[] = { "-",        "original",          "alternate",
-                                               "directed", "original_location", NULL };
-        int i = util_word_in(key, keys), r = 0;
-        struct script *script = i < 0 ? NULL : get_script(test, component);
-
-        if (i < 0)
-                return 0;
-        if (!script)
-                return -ENOMEM;
-        if (i < 2)
-                r = add_entry(script, i == 0, value, reterr);
-        else if (i < 4)
-                r = util_replace(i == 2 ? &script->stamp : &script->restore_metadata, value);
-        else if (i == 4 && (script->failure = vss_error_from_name(value)) >= 0)
-                r = bad_value(value, "a code such as VSS_E_WRITERERROR_NONRETRYABLE", reterr);
-        else if (i == 5 && (r = util_word_in(value, targets)) <= 0)
-                r = bad_value(value, "original, alternate, directed or original_location", reterr);
-        else if (i == 5)
-                script->restore_target = (uint32_t)r;
-        else if (i == 6 && util_bool(value, &script->truncate) < 0)
-                r = bad_value(value, "yes or no", reterr);
-        return r < 0 ? r : 1;
-}
-
-int test_configure(struct test_writer *test, struct vss_writer_ops *ops, const char *section,
-                   const char *key, const char *value, struct vss_error *reterr) {
+int test_configure(struct test_writer *test, struct vss_writer_ops *ops, char *name, size_t size,
+                   const char *section, const char *key, const char *value,
+                   struct vss_error *reterr) {
         struct tree_component *component;
         int r;
 
+        if (strcmp(section, "test") == 0 && strcmp(key, "name") == 0)
+                return set_name(name, size, value, reterr);
         if (strcmp(section, "test") == 0)
                 return set_test(test, ops, key, value, reterr);
         component = tree_find(&test->tree, section, &r, reterr);
         if (component)
-                r = set_component(test, component->name, key, value, reterr);
+                r = script_configure(test, component, key, value, reterr);
         if (r != 0)
                 return r < 0 ? r : 0;
         r = tree_configure(&test->tree, section, key, value, reterr);
@@ -288,17 +231,12 @@ int test_configure(struct test_writer *test, struct vss_writer_ops *ops, const c
 }
 
 void test_done(struct test_writer *test) {
-        for (size_t i = 0; i < test->script_count; i++) {
-                struct script *script = &test->scripts[i];
-
-                for (size_t j = 0; j < script->entry_count; j++)
-                        entry_done(&script->entries[j]);
-                free(script->entries);
-                free(script->component);
-                free(script->stamp);
-                free(script->restore_metadata);
-        }
+        for (size_t i = 0; i < test->script_count; i++)
+                script_done(&test->scripts[i]);
         free(test->scripts);
+        for (size_t i = 0; i < test->data_count; i++)
+                data_done(&test->data[i]);
+        free(test->data);
         free(test->log);
         free(test->held_file);
         tree_done(&test->tree);
