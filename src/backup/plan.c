@@ -35,7 +35,7 @@ void plan_done(struct plan *plan) {
         for (size_t i = 0; i < plan->count; i++)
                 item_done(&plan->items[i]);
         free(plan->items);
-        for (size_t i = 0; plan->sets && i < plan->selection->writer_count; i++)
+        for (size_t i = 0; i < plan->sets_count; i++)
                 free(plan->sets[i]);
         free(plan->sets);
         memset(plan, 0, sizeof(*plan));
@@ -179,6 +179,7 @@ int plan_make(const struct selection *selection, const char *const *paths, uint3
                              .sets = calloc(selection->writer_count + 1, sizeof(*plan.sets)) };
         int r = plan.sets ? 0 : -ENOMEM;
 
+        plan.sets_count = r < 0 ? 0 : selection->writer_count;
         for (size_t i = 0; r >= 0 && i < selection->writer_count; i++)
                 r = add_writer(&plan, i);
         for (size_t i = 0; r >= 0 && paths && paths[i]; i++)

@@ -54,6 +54,7 @@ struct plan {
         struct plan_item *items;
         size_t count, capacity;
         struct plan_set **sets; /* per writer and component; what has entries can be many */
+        size_t sets_count; /* writers */
         size_t single_count; /* items that take one file away from the file sets around it */
 };
 
