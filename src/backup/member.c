@@ -418,18 +418,45 @@ static int remember_link(struct pass *pass, const struct stat *st, const struct 
         return store_kept(pass, link);
 }
 
-static const char attribute_words[] = "cannot read its extended attributes";
+/* libarchive reads no pax header above 1 MiB: what it could not read again is not stored at all */
+static bool fits_header(const struct record *record, const struct attributes *attributes) {
+        size_t size = 4096 + strlen(record->path) + strlen(record->extra);
+
+        for (size_t i = 0; i < attributes->count; i++) {
+                const struct attribute *item = &attributes->items[i];
+                bool acl = strncmp(item->name, "system.posix_acl_", 17) == 0; /* also as text */
+
+                size += 64 + 3 * strlen(item->name) + (acl ? 5 : 1) * item->size;
+        }
+        return size <= UINT64_C(1) << 20;
+}
+
+/* the attributes of @fd into op->attributes; 0, 1 it was told that the file cannot be stored */
+static int read_attributes(struct pass *pass, int fd, const struct record *record) {
+        struct attributes *attributes = &pass->op->attributes;
+        int r = attributes_read(fd, attributes);
+
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0)
+                return pass_trouble(pass, record->path, r, "cannot read its extended attributes");
+        if (!fits_header(record, attributes))
+                return pass_trouble(pass, record->path, -E2BIG,
+                                    "its extended attributes or its path take more than 1 MiB, "
+                                    "which no tar header can hold");
+        return 0;
+}
 
 static int store_member(struct pass *pass, int fd, const struct stat *st, struct record *record) {
         struct operation *op = pass->op;
         _cleanup_free_ char *name = path_to_member(record->path, false);
         struct member member = { .name = name, .record = record };
-        int r = attributes_read(fd, &op->attributes);
+        int r = read_attributes(pass, fd, record);
 
         if (!name || r == -ENOMEM)
                 return -ENOMEM;
-        if (r < 0)
-                return pass_trouble(pass, record->path, r, attribute_words);
+        if (r != 0)
+                return r;
         if (op->attributes.count > 0) {
                 record->has_attributes = true;
                 member.attributes = &op->attributes;
@@ -537,14 +564,14 @@ int member_store_ranges(struct pass *pass, int fd, const char *path, const struc
         r = check_ranges(pass, path, (uint64_t)st->st_size, &total);
         if (r != 0)
                 return r;
-        r = attributes_read(fd, &op->attributes);
-        if (r < 0)
-                return pass_trouble(pass, path, r, attribute_words);
+        record_from_stat(st, (char *)(uintptr_t)path, pass->source->component, &held);
+        r = read_attributes(pass, fd, &held);
+        if (r != 0)
+                return r;
         r = open_archive(op, RANGES_FILE, &op->ranges);
         if (r < 0)
                 return r;
         feed.archive = op->ranges;
-        record_from_stat(st, (char *)(uintptr_t)path, pass->source->component, &held);
         held.size = total;
         member.record = &held;
         r = feed_ranges(pass, fd, &member, &held, &feed);
