@@ -45,7 +45,7 @@ for r in map(json.loads, sys.stdin):
 }
 same() { [ "$1" = "$2" ] || fail "'$1' instead of '$2'"; }
 heard() { # heard NAME: the events that said what is saved, and whether they named the system state
-    awk '{ print $3, $NF }' "$SCRATCH/$1.log" | sed -n 's/^\(prepare_backup\|post_snapshot\|backup_complete\) /\1 /p' |
+    awk '{ print $3, / system-state/ ? "system-state" : "nothing" }' "$SCRATCH/$1.log" | sed -n 's/^\(prepare_backup\|post_snapshot\|backup_complete\) /\1 /p' |
         tr '\n' ';'
     rm "$SCRATCH/$1.log"
 }
