@@ -19,7 +19,7 @@
 
 #define NEAR (UINT64_C(4) << 20)
 /* attributes, and pieces as many as a small file may have; each further piece follows a hole of
- * PIECE_MIN (member.c) and takes two numbers */
+ * PIECE_MIN (feed.c) and takes two numbers */
 #define HEADER_MAX (UINT64_C(4) << 20)
 #define PIECE_MIN (UINT64_C(1) << 20)
 #define PIECE_TEXT 64

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "backup/writing.h"
+#include "backup/feed.h"
 #include "base/cleanup.h"
 
 #define RING_COUNT 6
@@ -241,7 +241,7 @@ int batches_put(struct pass *pass, int fd, const struct record *record) {
                 return r;
         batch = batch_of(pass->batches, pass->batches->filling);
         if (record->kind == ENTRY_FILE) {
-                r = member_read(fd, item->data, record->size, 0, &got);
+                r = feed_read(fd, item->data, record->size, 0, &got);
                 if (r < 0)
                         return pass_trouble(pass, record->path, r, NULL);
                 item->record.size = got; /* a live file may have shrunk since the stat */

@@ -13,7 +13,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "backup/writing.h"
+#include "backup/feed.h"
 #include "base/cleanup.h"
 
 /* A change in the clock tick of the base's instant can bear the same ctime as the state before it;
@@ -141,7 +141,7 @@ static int same_content(struct pass *pass, int at, const char *name, const struc
                 return 1;
         if (!base->has_digest)
                 return 0;
-        r = member_digest(pass->op, fd, base->size, digest);
+        r = feed_digest(pass->op, fd, base->size, digest);
         if (r < 0)
                 return r == -ENOMEM ? r : 0;
         return memcmp(digest, base->digest, DIGEST_SIZE) == 0;

@@ -133,12 +133,7 @@ int member_store(struct pass *pass, int fd, const char *path, const struct stat 
 /* the records of pass->late, in order, into pass->run */
 int member_put_late(struct pass *pass);
 int member_store_ranges(struct pass *pass, int fd, const char *path, const struct stat *st);
-/* the content of @fd again, for comparison */
-int member_digest(struct operation *op, int fd, uint64_t size, uint8_t ret[DIGEST_SIZE]);
 void record_from_stat(const struct stat *st, char *path, uint32_t component, struct record *ret);
-
-/* up to @size bytes at @offset; less only at the end of the file */
-int member_read(int fd, void *buffer, uint64_t size, uint64_t offset, uint64_t *ret);
 
 /* batches.c: small things, stored by a thread in the order of these calls */
 struct batches;
