@@ -52,33 +52,87 @@ static bool would_mix(const struct job *job, uint32_t schema, const struct compo
                catalogue_has_since_full(job->sets, key, other);
 }
 
-/* writer_has_bases() - a writer goes as a whole: its required components must be together (L-33).
- * A writer whose effective type is FULL needs none (I-67..I-69). */
-static bool writer_has_bases(const struct job *job, size_t writer) {
+/* has_base() - a component of a writer whose effective type is FULL needs none (I-67..I-69) */
+static bool has_base(const struct job *job, size_t writer, size_t component) {
         const struct chosen_writer *w = &job->selection.writers[writer];
         uint32_t effective = vss_effective_backup_type(job->request->type, w->schema);
+        const struct job_component c = { .writer = writer,
+                                         .component = component,
+                                         .key = component_key(w, &w->components[component]) };
+        struct component_key key = job_engine_key(job, &c);
+        struct set_place base;
 
-        if (!needs_base(effective))
-                return true;
-        for (size_t i = 0; i < w->component_count; i++) {
-                const struct job_component c = { .writer = writer,
-                                                 .component = i,
-                                                 .key = component_key(w, &w->components[i]) };
-                struct component_key key = job_engine_key(job, &c);
-                struct set_place base;
-
-                if (w->components[i].explicit_ &&
-                    (!job->sets || catalogue_base(job->sets, &key, effective, &base) < 0 ||
-                     would_mix(job, w->schema, &key, effective)))
-                        return false;
-        }
-        return true;
+        return !needs_base(effective) ||
+               (job->sets && catalogue_base(job->sets, &key, effective, &base) >= 0 &&
+                !would_mix(job, w->schema, &key, effective));
 }
 
-static void leave_out_writer(struct chosen_writer *writer) {
+/* may_part() - required components must be together (L-33), and of a writer that does not mix the
+ * types nothing may stay behind (I-75) */
+static bool may_part(const struct chosen_writer *writer) {
         for (size_t i = 0; i < writer->component_count; i++)
-                writer->components[i].explicit_ = writer->components[i].included = false;
-        writer->participates = false;
+                if (writer->components[i].kind == VSS_COMPONENT_REQUIRED)
+                        return false;
+        return !(writer->schema & VSS_BS_EXCLUSIVE_INCREMENTAL_DIFFERENTIAL);
+}
+
+/* find_based() - which explicit components go on from an earlier image, and how many do not */
+static int find_based(const struct job *job, size_t index, bool **ret, size_t *ret_explicit,
+                      size_t *ret_without) {
+        const struct chosen_writer *w = &job->selection.writers[index];
+        bool *based = calloc(w->component_count + 1, sizeof(*based));
+
+        if (!based)
+                return -ENOMEM;
+        *ret_explicit = *ret_without = 0;
+        for (size_t i = 0; i < w->component_count; i++) {
+                if (!w->components[i].explicit_)
+                        continue;
+                based[i] = has_base(job, index, i);
+                ++*ret_explicit;
+                *ret_without += !based[i];
+        }
+        if (*ret_without > 0 && !may_part(w)) {
+                memset(based, 0, w->component_count * sizeof(*based));
+                *ret_without = *ret_explicit;
+        }
+        *ret = based;
+        return 0;
+}
+
+/* note_without() - what gets a full backup although another type was asked for */
+static void note_without(struct job *job, const struct chosen_writer *writer, const bool *based,
+                         bool all) {
+        if (all)
+                selection_note(&job->selection,
+                               "writer '%s' has no backup that this one can build on: its "
+                               "components get a full backup",
+                               writer->identity.name);
+        for (size_t i = 0; !all && i < writer->component_count; i++)
+                if (writer->components[i].explicit_ && !based[i])
+                        selection_note(&job->selection,
+                                       "component '%s' of writer '%s' has no backup that this one "
+                                       "can build on: it gets a full backup",
+                                       writer->components[i].full_path, writer->identity.name);
+}
+
+/* divide_writer() - keep of a writer what belongs to this operation; 1 when something does not */
+static int divide_writer(struct job *job, size_t index) {
+        struct chosen_writer *w = &job->selection.writers[index];
+        _cleanup_free_ bool *based = NULL;
+        size_t explicit_count, without, left;
+        int r = find_based(job, index, &based, &explicit_count, &without);
+
+        if (r < 0)
+                return r;
+        if (!job->fallback && without > 0)
+                note_without(job, w, based, without == explicit_count);
+        for (size_t i = 0; i < w->component_count; i++)
+                if (w->components[i].included && based[w->components[i].defining] == job->fallback)
+                        w->components[i].included = w->components[i].explicit_ = false;
+        left = job->fallback ? explicit_count - without : without;
+        w->participates = left < explicit_count;
+        return left > 0;
 }
 
 /* same_request() - own paths can only build on an image of the same paths */
@@ -179,6 +233,7 @@ static int divide(struct job *job, bool *ret_other) {
         bool by_history = needs_base(job->request->type);
         bool wants_own = job->request->what->paths[0] != NULL;
         bool own_ready = !by_history || find_own_base(job);
+        int r;
 
         *ret_other = false;
         for (size_t i = 0; i < job->selection.writer_count; i++) {
@@ -186,16 +241,10 @@ static int divide(struct job *job, bool *ret_other) {
 
                 if (w->participates)
                         tell_effective(job, w);
-                if (!w->participates || writer_has_bases(job, i) != job->fallback)
-                        continue;
-                if (!job->fallback)
-                        selection_note(&job->selection,
-                                       "writer '%s' has no backup that this one can build on: its "
-                                       "components get "
-                                       "a full backup",
-                                       w->identity.name);
-                *ret_other = true;
-                leave_out_writer(w);
+                r = w->participates ? divide_writer(job, i) : 0;
+                if (r < 0)
+                        return r;
+                *ret_other |= r > 0;
         }
         job->own_paths = wants_own && own_ready != job->fallback;
         if (wants_own && !job->own_paths)

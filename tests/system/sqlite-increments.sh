@@ -164,7 +164,12 @@ echo "-- new and dropped databases (I-76)"
 python3 -c 'import sqlite3,sys
 for n in ("a","b"):
     c=sqlite3.connect("%s/%s.db"%(sys.argv[1],n)); c.execute("create table t(x)"); c.execute("insert into t values(zeroblob(50000))"); c.commit()' "$SCRATCH/d/more"
-backup new --type incremental --all-components
+backup new --type incremental --all-components; no_whole
+awk '$1 == "operation" { type[$2] = $3 } $1 == "component" && $5 != "-" { print type[$2], $NF, $0 }' \
+    FS='\t' "$store/${set_of[new]}/backup-set.txt" >"$SCRATCH/parts"
+[ "$(grep -c '^full.*more' "$SCRATCH/parts")" = 2 ] && [ "$(grep -c '^full' "$SCRATCH/parts")" = 2 ] &&
+    [ "$(grep -c '^incremental' "$SCRATCH/parts")" = 3 ] ||
+    { cat "$SCRATCH/parts"; fail "a new database costs the others a full backup"; }
 rm "$SCRATCH/d/more/a.db"
 backup dropped --type incremental --all-components; no_whole
 v restore --from "$store" --set "${set_of[new]}" --into "$SCRATCH/d/restored" >/dev/null
@@ -190,7 +195,7 @@ restored again
 
 echo "-- the writer killed between PostSnapshot and BackupComplete: its list does not count (I-149)"
 change_big 1 killed
-v backup --to "$store" --type incremental --all-components >"$SCRATCH/words" 2>&1 & backup=$!
+vssctl backup --to "$store" --type incremental --all-components --config "$etc" >"$SCRATCH/words" 2>&1 & backup=$!
 for ((i = 0; i < 30000; i++)); do # files are being copied: PostSnapshot is over
     ls "$store"/.incomplete-*/op-1/*.tar.zst >/dev/null 2>&1 && break
     sleep 0.002
