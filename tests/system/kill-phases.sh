@@ -97,7 +97,7 @@ reached() { # reached PARTY WHERE
         requester:*) said timing ;; # the set stands and is used
         # progress is told late while something is held (S-30); these follow the writer's freeze
         provider:pre_commit_snapshots) logged freeze && sleep 0.2 ;;
-        provider:begin_prepare_snapshot) said 'done gather' && sleep 0.3 ;;
+        provider:begin_prepare_snapshot) said 'done gather' && pid_of provider >/dev/null && sleep 0.3 ;;
         provider:commit_snapshots) is_held ;;
         provider:post_commit_snapshots) logged freeze && sleep 0.6 ;;
         provider:*) said "progress $2" ;;
