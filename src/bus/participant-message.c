@@ -97,7 +97,8 @@ static int append_info(sd_bus_message *m, const struct call *call) {
         _cleanup_free_ char **volumes = NULL, **devices = NULL;
 
         if (call->set) {
-                info.set_id = call->set->set_id;
+                /* B-138: at the end the id of a set that came into being, or none */
+                info.set_id = call->verb == VERB_BACKUP_SHUTDOWN ? call->set_id : call->set->set_id;
                 info.context = call->set->context;
                 info.instant = call->set->instant;
                 info.volumes = volumes = lend_mount_points(call->set);

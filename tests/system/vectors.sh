@@ -25,7 +25,7 @@ betest() {
     local code=$1 got=0
     shift
     vss-betest --config "$etc" "$@" >"$SCRATCH/out" 2>"$SCRATCH/err" || got=$?
-    [ "$got" = "$code" ] || { cat "$SCRATCH/out" "$SCRATCH/err" "$log"; fail "exit $got instead of $code: $*"; }
+    [ "$got" = "$code" ] || { cat "$SCRATCH/out" "$SCRATCH/err" "$log" 2>/dev/null; fail "exit $got instead of $code: $*"; }
 }
 lines() { cat >"$SCRATCH/script"; betest 0 "$SCRATCH/script" "$@"; } # lines: a script from standard input
 said() { grep -q -- "$1" "$SCRATCH/out" "$SCRATCH/err" || { cat "$SCRATCH/out" "$SCRATCH/err"; fail "no '$1'"; }; }
@@ -206,4 +206,251 @@ backup_complete
 S
 betest 0 "$SCRATCH/script"; said '^partial path=.*ranges="0:5"'; told 'succeeded app no'
 said 'trouble.*must be read from a shadow copy'
+
+# ---- the protocol ----
+W='"Test Writer"'
+plain() { # plain: one component, and what standard input says of [test]
+    { cat; printf '[component a]\nfiles = %s/a/*\n' "$B"; } | writer
+    rm -f "$log"
+}
+mkdir -p "$B/a"; echo data >"$B/a/file"
+events() { # events NAME...: what the test writer heard after identify
+    local got i
+    for i in 1 2 3 4 5 6 7 8 9 10; do
+        got=$(awk '$3 ~ /^(prepare_|freeze|thaw|post_|abort|backup_|pre_)/ { print $3 }' "$log" 2>/dev/null | tr '\n' ' ' || true)
+        [ "$got" = "${*:+$* }" ] && return 0
+        sleep 0.2 # after a death the last one takes a moment
+    done
+    cat "$log"; fail "heard '$got' instead of '$*'"
+}
+# begin TYPE: the lines up to AddComponent, for a script
+begin() { printf 'create\ninitialize_for_backup\nset_backup_state %s\ngather_writer_metadata\n' "${1:-full}"; }
+to_set() { begin "$@"; printf 'add_components => S_OK\nstart_snapshot_set\nadd_to_snapshot_set %s\n' "$B"; }
+
+echo "-- BV-1, BV-2, BV-6: calls in the wrong place"
+plain </dev/null
+lines <<S
+create
+initialize_for_backup
+initialize_for_backup => VSS_E_BAD_STATE
+prepare_for_backup => VSS_E_BAD_STATE
+start_snapshot_set => VSS_E_BAD_STATE
+do_snapshot_set => VSS_E_BAD_STATE
+gather_writer_metadata
+prepare_for_backup => VSS_E_BAD_STATE
+gather_writer_metadata => VSS_E_BAD_STATE
+S
+{ begin; echo 'add_components => S_OK'; echo 'prepare_for_backup => VSS_E_BAD_STATE'; } | lines
+events
+
+echo "-- BV-3, BV-4, BV-5: who is asked (B-31)"
+A=11111111-1111-4111-8111-111111111111 C=33333333-3333-4333-8333-333333333333
+for w in "A $A" "B 22222222-2222-4222-8222-222222222222" "C $C"; do
+    printf 'name = %s\nid = %s\n[component a]\nfiles = %s/a/%s\n' "${w% *}" "${w#* }" "$B" "${w% *}" | writer "${w% *}"
+done
+rm "$etc/writers.d/test.conf"
+lines <<S
+create
+initialize_for_backup
+enable_writer_classes $A
+enable_writer_classes 22222222-2222-4222-8222-222222222222
+disable_writer_classes $A
+gather_writer_metadata
+expect_writers B
+create
+initialize_for_backup
+disable_writer_classes $A
+gather_writer_metadata
+enable_writer_classes $A
+expect_writers B C
+expect_writers B => VSS_E_UNEXPECTED
+S
+
+echo "-- BV-7: a context without writers"
+no_writers; plain </dev/null
+lines <<S
+create
+initialize_for_backup
+set_context file_share_backup
+start_snapshot_set
+add_to_snapshot_set $B
+prepare_for_backup => VSS_E_BAD_STATE
+do_snapshot_set
+backup_complete => VSS_E_BAD_STATE
+S
+[ ! -e "$log" ] || fail "a writer was asked"
+
+echo "-- BV-9: one set at a time"
+{ begin; echo start_snapshot_set; echo "exec $BUILD/vss-betest --config $etc $SCRATCH/second"; } >"$SCRATCH/first"
+{ begin; echo 'start_snapshot_set => VSS_E_SNAPSHOT_SET_IN_PROGRESS'; } >"$SCRATCH/second"
+betest 0 "$SCRATCH/first"
+
+echo "-- BV-10: who fails Identify is in no list (T-51, B-82)"
+plain <<<'fail = identify nonretryable'
+lines <<S
+create
+initialize_for_backup
+set_backup_state full no_components
+gather_writer_metadata
+expect_writers
+start_snapshot_set
+add_to_snapshot_set $B
+prepare_for_backup
+expect_status $W stable => VSS_E_UNEXPECTED
+do_snapshot_set
+backup_complete
+S
+events
+
+echo "-- BV-11: the normal run, and the states after each event"
+plain </dev/null
+{ to_set; cat <<S; } | lines
+expect_status $W stable
+prepare_for_backup
+expect_status $W stable
+do_snapshot_set
+expect_status $W waiting_for_backup_complete
+set_backup_succeeded "Test Writer:a" yes
+backup_complete
+expect_status $W stable
+S
+events prepare_backup prepare_snapshot freeze thaw post_snapshot backup_complete backup_shutdown
+[ "$(grep -o 'state=[0-9]' "$log" | tr '\n' ' ')" = "state=1 state=4 state=5 " ] || fail "states: $(cat "$log")"
+
+echo "-- BV-12, BV-13: B-30, B-59: without components nothing is heard; without component mode everything"
+rest=$(printf 'start_snapshot_set\nadd_to_snapshot_set %s\nprepare_for_backup\ndo_snapshot_set\nbackup_complete' "$B")
+plain </dev/null
+{ begin; echo "$rest"; } | lines
+events
+plain </dev/null
+{ begin "full no_components"; echo "$rest"; } | lines
+events prepare_backup prepare_snapshot freeze thaw post_snapshot backup_complete backup_shutdown
+told 'post_snapshot.*components=0.*selected=no'
+
+echo "-- BV-14: B-34, B-43: levels"
+no_writers
+for w in "f1 front_end 5" "f2 front_end 6" "m back_end 7" "s system 8"; do
+    # shellcheck disable=SC2086 # three words
+    set -- $w
+    printf 'name = %s\nlevel = %s\nid = %s\ndelay = freeze 100ms\n[component %s]\nfiles = %s/a/%s\n' "$1" "$2" \
+        "$3$3$3$3$3$3$3$3-1111-4111-8111-111111111111" "$1" "$B" "$1*" | writer "$1"
+    sed -i "s|^log.*|&.$1|" "$etc/writers.d/$1.conf"
+done
+{ to_set; printf 'prepare_for_backup\ndo_snapshot_set\nbackup_complete\n'; } | lines
+when() { awk -v e="$2" '$3 == e { print $1 }' "$log.$1"; }
+for pair in "f1 m" "f2 m" "m s"; do
+    (($(when "${pair% *}" freeze) + 100000 <= $(when "${pair#* }" freeze))) || fail "freeze: $pair"
+    (($(when "${pair% *}" thaw) >= $(when "${pair#* }" thaw))) || fail "thaw: $pair"
+done
+no_writers
+
+echo "-- BV-15, BV-16, BV-17: failures at Freeze, PrepareForSnapshot, PostSnapshot"
+failing() { # failing EVENT CODE STATE [soft]
+    plain <<<"fail = $1 $2 ${4:-}"
+    { to_set; printf 'prepare_for_backup\ndo_snapshot_set\nexpect_status %s %s %s\nget_snapshot_properties\nbackup_complete\n' "$W" "$3" "$2"; } | lines
+}
+failing freeze VSS_E_WRITERERROR_RETRYABLE failed_at_freeze
+events prepare_backup prepare_snapshot freeze abort backup_shutdown
+failing prepare_snapshot VSS_E_WRITERERROR_NONRETRYABLE failed_at_prepare_snapshot soft
+events prepare_backup prepare_snapshot backup_shutdown
+failing post_snapshot VSS_E_WRITERERROR_OUTOFRESOURCES failed_at_post_snapshot
+events prepare_backup prepare_snapshot freeze thaw post_snapshot backup_shutdown
+said '^snapshot' # it stays
+
+echo "-- BV-21, BV-22: the requester is killed"
+plain </dev/null
+{ to_set; printf 'prepare_for_backup\ndo_snapshot_set\ndie\n'; } >"$SCRATCH/script"; betest 137 "$SCRATCH/script"
+events prepare_backup prepare_snapshot freeze thaw post_snapshot backup_shutdown
+grep -q 'set=00000000' "$log" && fail "BV-21: the null id"
+for i in $(seq 50); do [ -z "$(find "$B/.vss" -mindepth 1 2>/dev/null)" ] && break; sleep 0.2; done
+[ "$i" -lt 50 ] || fail "BV-21: a copy stays"
+plain </dev/null
+{ to_set; printf 'prepare_for_backup\ndie\n'; } >"$SCRATCH/script"; betest 137 "$SCRATCH/script"
+for i in $(seq 50); do grep -q backup_shutdown "$log" && break; sleep 0.2; done
+told 'backup_shutdown set=00000000-0000-0000-0000-000000000000'; untold backup_complete
+
+echo "-- BV-23..BV-26: AbortBackup"
+plain </dev/null
+{ begin; echo abort_backup; } | lines; events
+plain </dev/null
+{ to_set; printf 'prepare_for_backup\nabort_backup\nabort_backup\nexpect_status %s stable\nfree\n' "$W"; } | lines
+[ "$(grep -c ' abort$' "$log")" -le 2 ] || fail "BV-26: more than two Aborts"
+told ' abort$'; told 'backup_shutdown'; untold freeze
+plain </dev/null
+{ to_set; printf 'prepare_for_backup\ndo_snapshot_set\nabort_backup\nfree\n'; } | lines
+events prepare_backup prepare_snapshot freeze thaw post_snapshot backup_shutdown
+
+echo "-- BV-31, BV-32: B-84, B-85: what a failing handler had said"
+writer <<C
+[component a]
+files = $B/a/x*
+fail = VSS_E_WRITERERROR_OUTOFRESOURCES
+[component b]
+files = $B/a/y*
+backup_metadata = kept
+C
+{ to_set; printf 'prepare_for_backup\ndo_snapshot_set\nget_writer_components\nexpect_status %s waiting_for_backup_complete VSS_E_WRITERERROR_PARTIAL_FAILURE\nset_succeeded\nbackup_complete\n' "$W"; } | lines
+said 'entry.*name="a".*failure=VSS_E_WRITERERROR_OUTOFRESOURCES'; said 'entry.*name="b".*backup_metadata="kept"'
+told 'succeeded a no'; told 'succeeded b yes'
+writer <<C
+fail = post_snapshot nonretryable soft
+[component b]
+files = $B/a/y*
+backup_metadata = dropped
+C
+{ to_set; printf 'prepare_for_backup\ndo_snapshot_set\nget_writer_components\n'; } | lines
+grep -q dropped "$SCRATCH/out" && fail "BV-32: what a failing handler wrote is in the document"
+
+echo "-- BV-33, BV-34: B-126..B-130: long calls"
+plain <<<'delay = prepare_snapshot 1500ms'
+{ to_set; cat <<S; } | lines
+prepare_for_backup
+async do_snapshot_set
+query_status => VSS_S_ASYNC_PENDING
+wait 50 => VSS_S_ASYNC_PENDING
+cancel => S_OK
+wait 30000 => VSS_S_ASYNC_CANCELLED
+query_status => VSS_S_ASYNC_CANCELLED
+cancel => VSS_S_ASYNC_CANCELLED
+S
+plain </dev/null
+{ to_set; printf 'async prepare_for_backup\nwait => VSS_S_ASYNC_FINISHED\ncancel => VSS_S_ASYNC_FINISHED\n'; } | lines
+
+echo "-- BV-38: B-22: no file set needs a copy"
+printf '[component a]\nfiles = %s/a/* mask=0x000f\n' "$B" | writer; rm -f "$log"
+{ begin; cat <<S; } | lines
+add_components => S_OK
+start_snapshot_set
+add_volumes
+prepare_for_backup
+copy $SCRATCH/live
+set_succeeded
+backup_complete
+S
+events prepare_backup backup_complete backup_shutdown
+said 'whole.*a/file.*source="original"'; told 'succeeded a yes'
+
+echo "-- D-56, I-153: the requester's options are heeded, and stamps of any kind survive (IV-111, I-144)"
+python3 -c 'import sys; sys.stdout.write("<&>\n\t\u00e4" * 30000)' >"$SCRATCH/stamp"
+printf 'schema = incremental, timestamped\n[component a]\nfiles = %s/a/*\n' "$B" | writer; rm -f "$log"
+{ begin incremental; cat <<S; } | lines
+add_components => S_OK
+set_backup_options "Test Writer:a" "stamp=by option; restore_metadata=for later"
+set_previous_backup_stamp "Test Writer:a" @$SCRATCH/stamp
+set_previous_backup_stamp "Test Writer:nothing" x => VSS_E_OBJECT_NOT_FOUND
+start_snapshot_set
+add_volumes
+prepare_for_backup
+set_previous_backup_stamp "Test Writer:a" late => VSS_E_BAD_STATE
+do_snapshot_set
+get_writer_components
+save_as_xml $SCRATCH/stamped.xml
+S
+said 'stamp="by option".*restore_metadata="for later"'; told 'options=stamp=by option'
+python3 - "$SCRATCH/stamped.xml" "$SCRATCH/stamp" <<'P'
+import sys, xml.dom.minidom
+stamps = [e.getAttribute(a) for e in xml.dom.minidom.parse(sys.argv[1]).getElementsByTagName('*')
+          for a in e.attributes.keys() if 'previous' in a.lower()]
+assert stamps == [open(sys.argv[2], newline='').read()], [len(s) for s in stamps]
+P
 echo ok
