@@ -366,6 +366,8 @@ int reference_keep(struct copies *copies, const struct vss_id *snapshot, unsigne
                 return vss_fail(reterr, E_NOTIMPL,
                                 "provider '%s' keeps no reference snapshots (references = 0)",
                                 copies->kind->name);
+        if (geteuid() != 0) /* it could be kept, but the kernel would compare nothing */
+                return vss_fail(reterr, E_NOTIMPL, "only root can ask for what changed");
         reference_sweep(copies);
         r = open_copy(copies, snapshot, &copy, &path, &info, reterr);
         if (r < 0)

@@ -122,7 +122,7 @@ for options in size=4k nr_inodes=2 nr_inodes=4 nr_inodes=5 ro; do
     expect 2 "No space left\|Read-only" vssctl backup --config "$SCRATCH/etc-$options" --to "$SCRATCH/store3" "$SCRATCH/b/app"
     umount "$SCRATCH/rt"
 done
-[ -z "$(find "$SCRATCH/b/.vss" -mindepth 1)" ] || fail "a copy stays"
+[ -z "$(find "$SCRATCH/b/.vss" -mindepth 1 -not -path "*/btrfs-reference-*")" ] || fail "a copy stays"
 
 echo "-- a killed restore leaves no half file, a hostile destination nothing outside (SEC-64)"
 head -c 60000000 /dev/urandom >"$SCRATCH/b/app/large"

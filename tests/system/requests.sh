@@ -54,7 +54,7 @@ taking_part() { sed -n 's/ class .*//p' "$SCRATCH/out" | sort | tr '\n' ' '; }
 part() { # part WORDS: these writers were identified
     [ "$(taking_part)" = "$1" ] || { cat "$SCRATCH/out"; fail "'$(taking_part)' take part instead of '$1'"; }
 }
-no_copies() { [ -z "$(find "$B/.vss" -mindepth 1 2>/dev/null)" ] || fail "a copy stayed"; }
+no_copies() { [ -z "$(find "$B/.vss" -mindepth 1 -not -path "*/btrfs-reference-*" 2>/dev/null)" ] || fail "a copy stayed"; }
 
 echo "-- B-27: only looking; nobody hears more than identify"
 well gather writers release
