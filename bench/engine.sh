@@ -10,8 +10,10 @@ BUILD=${1:-${BUILD:?usage: engine.sh BUILD [FILES] [GB]}}
 TOOL=$(cd "$BUILD" && pwd)/src/backup/engine-tool
 FILES=${2:-200000} GB=${3:-4}
 W=$(mktemp -d /var/tmp/vss-bench.XXXXXX)
-leave() { cd /; umount "$W/fs" 2>/dev/null; rm -rf "$W"; }
+leave() { cd /; umount "$W/fs" 2>/dev/null || true; [ -z "$loop" ] || losetup -d "$loop" 2>/dev/null || true; rm -rf "$W"; }
+loop=
 trap leave EXIT
+trap 'exit 130' INT TERM HUP
 cd "$W"; mkdir small large fs
 
 # small: text and some that cannot be compressed; large: half and half
@@ -48,10 +50,14 @@ run() {
 # minutes and looks at each of them for every file it makes: 200,000 files then take a minute or two,
 # tar's as ours.
 fresh() {
-    ! mountpoint -q fs || umount fs
-    truncate -s 0 fs.img; truncate -s "$((2 * GB + 6))G" fs.img
-    mkfs.ext4 -qF -N $((4 * FILES + 100000)) -E lazy_itable_init=0,lazy_journal_init=0 fs.img
-    mount -o loop fs.img fs
+    # a new image on a device of its own: nothing of the last one is in any cache
+    [ -z "$loop" ] || { umount fs; losetup -d "$loop"; }
+    rm -f fs.img.*
+    local image; image=$(mktemp fs.img.XXXXXX)
+    truncate -s "$((2 * GB + 6))G" "$image"
+    mkfs.ext4 -qF -N $((4 * FILES + 100000)) -E lazy_itable_init=0,lazy_journal_init=0 "$image"
+    loop=$(losetup -f --show "$image")
+    mount "$loop" fs
 }
 export RESTIC_PASSWORD=x BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK=yes BORG_BASE_DIR=$W/borg
 round() { # round WHAT: everything once
