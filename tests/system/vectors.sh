@@ -27,7 +27,7 @@ betest() {
     vss-betest --config "$etc" "$@" >"$SCRATCH/out" 2>"$SCRATCH/err" || got=$?
     [ "$got" = "$code" ] || { cat "$SCRATCH/out" "$SCRATCH/err" "$log" 2>/dev/null; fail "exit $got instead of $code: $*"; }
 }
-lines() { cat >"$SCRATCH/script"; betest 0 "$SCRATCH/script" "$@"; } # lines: a script from standard input
+lines() { cat >"$SCRATCH/script"; betest 0 "$SCRATCH/script"; } # lines: a script from standard input
 said() { grep -q -- "$1" "$SCRATCH/out" "$SCRATCH/err" || { cat "$SCRATCH/out" "$SCRATCH/err"; fail "no '$1'"; }; }
 told() { grep -q -- "$1" "$log" || { cat "$log"; fail "the writer was not told '$1'"; }; }
 untold() { grep -q -- "$1" "$log" && { cat "$log"; fail "the writer says '$1'"; }; return 0; }
@@ -207,6 +207,38 @@ S
 betest 0 "$SCRATCH/script"; said '^partial path=.*ranges="0:5"'; told 'succeeded app no'
 said 'trouble.*must be read from a shadow copy'
 
+# ---- the same chains as vssctl makes and restores them: it finds the images by itself ----
+CLASS=c42f9a06-e158-4d3b-b70a-915c6d23f840
+declare -A set_of
+made() { # made NAME: by vssctl, into the store
+    rm -f "$log"
+    vssctl backup --config "$etc" --to "$store" --json --type "$(type_of "$1")" --component "$CLASS:app" >"$SCRATCH/out" 2>"$SCRATCH/err" ||
+        { cat "$SCRATCH/out" "$SCRATCH/err" "$log"; fail "vssctl backup $1"; }
+    set_of[$1]=$(python3 -c 'import json,sys; print([r["id"] for r in map(json.loads, open(sys.argv[1])) if r["record"]=="backup"][0])' "$SCRATCH/out")
+}
+restores() { # restores VECTOR NAME: by vssctl, what the writer then calls good
+    local flags
+    rm -rf "$B/d"; mkdir "$B/d"; rm -f "$log"
+    vssctl restore --config "$etc" --from "$store" --set "${set_of[$2]}" --in-place --component app >"$SCRATCH/out" 2>"$SCRATCH/err" ||
+        { cat "$SCRATCH/out" "$SCRATCH/err" "$log"; fail "$1: vssctl restore $2"; }
+    told 'check data good'; untold 'check data different'; untold 'no journal'
+    # the images may come one by one or brought together; recovery begins after the last (I-186)
+    flags=$(awk '$3 == "pre_restore" { p = 1 } p && $3 == "restoring" { print substr($5, 12); p = 0 }' "$log" | uniq | tr '\n' ' ')
+    [ "$flags" = "no " ] || [ "$flags" = "yes no " ] || { cat "$log"; fail "$1: additional restores: $flags"; }
+}
+echo "-- IV-88..IV-93 by vssctl: I-184: the chain, and nothing that is no link of it"
+two_files partial
+new_store; made F0; made I1; made I2; restores IV-88 I2; restores I-180 I1; restores I-179 F0
+new_store; made F0; made D1; made D2; restores IV-89 D2
+new_store; made F0; made I1; made D2; made I3; restores IV-90 I3; restores IV-91 D2
+new_store; made F0; made C1; made I2; restores IV-92 I2; restores IV-93 C1
+echo "-- IV-94, IV-95 by vssctl: logs"
+logged "incremental, differential, exclusive, log, copy, timestamped"
+new_store; made F0; made L1; made L2; restores IV-94 L2; told "check replayed $B/d/data from 1 to 5"
+new_store; made F0; made L1; made I2; restores IV-95 I2; told "check replayed $B/d/data from 1 to 5"
+echo "-- I-159, IV-86: a base that this store does not know is none: a full backup is made instead"
+new_store; made I1; told 'prepare_backup type=1'
+
 # ---- the protocol ----
 W='"Test Writer"'
 plain() { # plain: one component, and what standard input says of [test]
@@ -225,7 +257,7 @@ events() { # events NAME...: what the test writer heard after identify
 }
 # begin TYPE: the lines up to AddComponent, for a script
 begin() { printf 'create\ninitialize_for_backup\nset_backup_state %s\ngather_writer_metadata\n' "${1:-full}"; }
-to_set() { begin "$@"; printf 'add_components => S_OK\nstart_snapshot_set\nadd_to_snapshot_set %s\n' "$B"; }
+to_set() { begin; printf 'add_components => S_OK\nstart_snapshot_set\nadd_to_snapshot_set %s\n' "$B"; }
 
 echo "-- BV-1, BV-2, BV-6: calls in the wrong place"
 plain </dev/null
