@@ -3,6 +3,7 @@
  * The test writer does what it is told: tests of the service stand on that.
  */
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -55,8 +56,13 @@ static void test_log(void) {
                                              "backup_complete type=1 components=1",
                                              "backup_shutdown" };
         /* of the writer before the event (B-87..B-92) */
-        static const int states[] = { VSS_WS_STABLE, 0, 0, 0, VSS_WS_WAITING_FOR_POST_SNAPSHOT,
-                                      VSS_WS_WAITING_FOR_BACKUP_COMPLETE, 0 };
+        static const int states[] = { VSS_WS_STABLE,
+                                      0,
+                                      0,
+                                      0,
+                                      VSS_WS_WAITING_FOR_POST_SNAPSHOT,
+                                      VSS_WS_WAITING_FOR_BACKUP_COMPLETE,
+                                      0 };
         char session[VSS_ID_TEXT_SIZE], *text, *line, *rest;
         struct host host;
         uint64_t last = 0;
@@ -232,11 +238,116 @@ static void test_checks(void) {
         free(xml);
 }
 
+static void whole_backup(struct host *host) {
+        static const char *const events[] = { "PrepareSnapshot", "Freeze", "Thaw", "PostSnapshot" };
+
+        CHECK_INT(host_event(host, "PrepareBackup"), 0);
+        for (size_t i = 0; i < sizeof(events) / sizeof(*events); i++)
+                CHECK_INT(host_event(host, events[i]), 0);
+}
+
+/* the data that it makes: stamps name a generation, increments the blocks since then, a base of
+ * which nothing is known is refused (I-159), and one wrong byte is seen */
+static void test_data(void) {
+        const char *settings[] = { "test",
+                                   "schema",
+                                   "incremental,timestamped",
+                                   "component a",
+                                   "data",
+                                   scratch_path("data/made size=64K"
+                                                " by=partial"),
+                                   NULL };
+        const char *path, *name, *ranges, *metadata;
+        struct vss_component_key key = { .type = VSS_CT_FILEGROUP, .name = "a" };
+        struct vss_component *a;
+        char stamp[64], *xml;
+        struct host host;
+        size_t size;
+        int fd;
+
+        start(&host, settings);
+        host_select(&host, VSS_CT_FILEGROUP, NULL, "a");
+        whole_backup(&host);
+        a = host_component(&host, "a");
+        (void)snprintf(stamp, sizeof(stamp), "%s", vss_component_get_backup_stamp(a));
+        CHECK(strncmp(stamp, "generation:1:", 13) == 0);
+        CHECK_STR(vss_component_get_backup_metadata(a), "generation 1\n");
+        CHECK_INT(vss_component_get_partial_file_count(a), 0);
+        CHECK_INT(bcd_save(host.bcd, &xml, &size, NULL), 0);
+        host_stop(&host);
+
+        /* the thaw has gone on to 2; each PrepareBackup too: the first block is always changed */
+        start(&host, settings);
+        host.backup_type = VSS_BT_INCREMENTAL;
+        host.partial_files = true;
+        host_select(&host, VSS_CT_FILEGROUP, NULL, "a");
+        CHECK_INT(host_event(&host, "PrepareBackup"), VSS_E_WRITERERROR_NONRETRYABLE);
+        key.writer_id = host.identity.writer_id;
+        CHECK_INT(bcd_set_previous_backup_stamp(host.bcd, &key, stamp, NULL), 0);
+        whole_backup(&host);
+        a = host_component(&host, "a");
+        CHECK(strncmp(vss_component_get_backup_stamp(a), "generation:4:", 13) == 0);
+        CHECK_INT(vss_component_get_partial_file(a, 0, &path, &name, &ranges, &metadata), 0);
+        CHECK_STR(name, "made");
+        CHECK(strncmp(ranges, "0:4096,", 7) == 0);
+        host_stop(&host);
+
+        /* what stands there now is of a later generation than the first backup holds */
+        start(&host, settings);
+        in_restore(&host, xml, size);
+        CHECK_INT(host_event(&host, "PostRestore"), VSS_E_WRITERERROR_PARTIAL_FAILURE);
+        CHECK(logged("check data different"));
+        host_stop(&host);
+
+        /* begun anew, it is good; with one wrong byte it is not */
+        (void)unlink(scratch_path("data/made"));
+        start(&host, settings);
+        host_select(&host, VSS_CT_FILEGROUP, NULL, "a");
+        CHECK_INT(host_event(&host, "PrepareBackup"), 0);
+        host_stop(&host);
+        start(&host, settings);
+        in_restore(&host, xml, size);
+        CHECK_INT(host_event(&host, "PostRestore"), 0);
+        CHECK(logged("check data good"));
+        fd = open(scratch_path("data/made"), O_WRONLY | O_CLOEXEC);
+        CHECK(fd >= 0 && pwrite(fd, "x", 1, 40000) == 1);
+        close(fd);
+        CHECK_INT(host_event(&host, "PreRestore"), 0);
+        CHECK_INT(host_event(&host, "PostRestore"), VSS_E_WRITERERROR_PARTIAL_FAILURE);
+        CHECK(logged("block=9"));
+        host_stop(&host);
+        free(xml);
+}
+
+/* settings that make no sense are refused in words */
+static void test_settings(void) {
+        static const char *const wrong[][2] = {
+                { "data", "/x/y size=0" },           { "data", "x" },
+                { "data", "/x/y by=magic" },         { "partial", "/x/y" },
+                { "differenced", "/x/* since=now" }, { "differenced", "/x/* types=often" },
+                { "fail", "VSS_E_BAD_STATE thaw" },  { "directed", "/x/y 0:5 /z" },
+                { "restore_target", "here" },        { "type", "table" },
+        };
+        struct host host;
+
+        for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+                const char *settings[] = { "component a", "files",     "/x/*", "component a",
+                                           wrong[i][0],   wrong[i][1], NULL };
+
+                CHECK(host_start(&host, "test", settings) < 0);
+                if (!strstr(host.error.message, wrong[i][0]))
+                        CHECK_FAIL_("%s: %s", wrong[i][1], host.error.message);
+                vss_error_clear(&host.error);
+        }
+}
+
 int main(int argc, char **argv) {
         CHECK_INT(mkdir(scratch_path("data"), 0755), 0);
         RUN(test_log);
         RUN(test_faults);
         RUN(test_die);
         RUN(test_checks);
+        RUN(test_data);
+        RUN(test_settings);
         return 0;
 }
