@@ -32,6 +32,9 @@ said() { grep -q -- "$1" "$SCRATCH/out" "$SCRATCH/err" || { cat "$SCRATCH/out" "
 told() { grep -q -- "$1" "$log" || { cat "$log"; fail "the writer was not told '$1'"; }; }
 untold() { grep -q -- "$1" "$log" && { cat "$log"; fail "the writer says '$1'"; }; return 0; }
 
+# begin TYPE: the lines up to AddComponent, for a script
+begin() { printf 'create\ninitialize_for_backup\nset_backup_state %s\ngather_writer_metadata\n' "${1:-full}"; }
+
 # ---- chains: name of an image is its type and number, what it is based on stands behind it ----
 store=
 type_of() { case $1 in F*) echo full ;; I*) echo incremental ;; D*) echo differential ;; L*) echo log ;; C*) echo copy ;; esac; }
@@ -239,6 +242,52 @@ new_store; made F0; made L1; made I2; restores IV-95 I2; told "check replayed $B
 echo "-- I-159, IV-86: a base that this store does not know is none: a full backup is made instead"
 new_store; made I1; told 'prepare_backup type=1'
 
+# ---- masks: vssctl and vss-betest, each by itself, and what the rules say ----
+echo "-- IV-18..IV-30: I-77..I-81, I-83..I-85: every mask in every type"
+new_store
+mkdir -p "$B/m"
+{
+    printf 'schema = differential, incremental, log, copy\nanything = yes\n'
+    for mask in 0x0f0f 0x0101 0x0202 0x0004 0x0400 0x0808 0x0707 0x0e0e 0x000f 0x0f00; do
+        mkdir -p "$B/m/$mask"; echo data >"$B/m/$mask/file"
+        printf '[component %s]\ntype = database\nfiles = %s/m/%s/file mask=%s\n' "$mask" "$B" "$mask" "$mask"
+    done
+    printf '[component logs]\nlogs = %s/m/*.log mask=0x0f0f\n' "$B"
+} | writer
+arguments=()
+for mask in "$B"/m/*; do arguments+=(--component "$CLASS:${mask##*/}"); done
+vssctl backup --config "$etc" --to "$store" --quiet "${arguments[@]}" >/dev/null # a base, so that types are what they are called
+for type in full incremental differential log copy; do
+    { begin $type; printf 'add_components => S_OK\nstart_snapshot_set\nadd_volumes\nprepare_for_backup\ndo_snapshot_set\nplan\n'; } >"$SCRATCH/script"
+    betest 0 --json "$SCRATCH/script"
+    vssctl backup --config "$etc" --to "$store" --type $type --plan --json "${arguments[@]}" >"$SCRATCH/plan"
+    python3 - $type "$SCRATCH/out" "$SCRATCH/plan" <<'P' || fail "$type"
+import json, sys
+kind, betest, vssctl = sys.argv[1:]
+bit = {'full': 0, 'copy': 0, 'differential': 1, 'incremental': 2, 'log': 3}[kind]
+theirs, ours = {}, {}
+for r in map(json.loads, open(betest)):
+    if r['record'] == 'file':
+        theirs[r['component'].split(':')[1]] = r
+for r in map(json.loads, open(vssctl)):
+    if r['record'] == 'plan':
+        ours[r['component']] = r
+bad = []
+for name, plan in ours.items():
+    mask = int(name, 16)
+    required, snapshot = mask >> bit & 1, mask >> (8 + bit) & 1
+    if (plan['decision'] == 'whole') != bool(required):
+        bad.append(('vssctl', name, plan))
+    if (name in theirs) != bool(required):
+        bad.append(('vss-betest', name, theirs.get(name)))
+    for p in (plan, theirs.get(name)):
+        if required and snapshot and p['source'] != 'shadow copy':
+            bad.append(('source', name, p))
+if bad or len(ours) != 10:
+    sys.exit(f'{kind}: {bad} {len(ours)}')
+P
+done
+
 # ---- the protocol ----
 W='"Test Writer"'
 plain() { # plain: one component, and what standard input says of [test]
@@ -255,8 +304,6 @@ events() { # events NAME...: what the test writer heard after identify
     done
     cat "$log"; fail "heard '$got' instead of '$*'"
 }
-# begin TYPE: the lines up to AddComponent, for a script
-begin() { printf 'create\ninitialize_for_backup\nset_backup_state %s\ngather_writer_metadata\n' "${1:-full}"; }
 to_set() { begin; printf 'add_components => S_OK\nstart_snapshot_set\nadd_to_snapshot_set %s\n' "$B"; }
 
 echo "-- BV-1, BV-2, BV-6: calls in the wrong place"
