@@ -8,7 +8,8 @@ requires pkg-config
 grep -qw overlay /proc/filesystems || skip "the kernel has no overlayfs"
 
 DESTDIR=$SCRATCH/root meson install -C "$BUILD" --no-rebuild >"$SCRATCH/log" 2>&1 || { cat "$SCRATCH/log"; fail "install"; }
-for file in bin/vssctl libexec/vss/vssd share/man/man8/vssctl.8 share/man/man7/vss-requester.7 \
+for file in bin/vssctl bin/vss-betest share/man/man8/vss-betest.8 share/man/man7/vss-test-writer.7 \
+    share/vss/betest/backup.betest share/vss/writers.d/test.conf libexec/vss/vssd share/man/man8/vssctl.8 share/man/man7/vss-requester.7 \
     share/man/man3/libvss.3 share/dbus-1/interfaces/org.vss1.Writer.xml share/dbus-1/interfaces/org.vss1.Provider.xml include/vss/writer.h \
     share/bash-completion/completions/vssctl share/doc/vss/writers.md lib/x86_64-linux-gnu/pkgconfig/vss.pc; do
     [ -e "$SCRATCH/root/usr/$file" ] || fail "$file is not installed"

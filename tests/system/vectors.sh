@@ -210,6 +210,39 @@ S
 betest 0 "$SCRATCH/script"; said '^partial path=.*ranges="0:5"'; told 'succeeded app no'
 said 'trouble.*must be read from a shadow copy'
 
+echo "-- stores as the rules declare them: I-191..I-194, I-94, I-125, I-132"
+store_of() { # store_of SCHEMA MASK BY: one file, brought through a full and two increments
+    writer <<C
+schema = $1
+[component app]
+files = $B/d/data mask=$2
+data = $B/d/data size=300000 changes=6 by=$3
+C
+    new_store
+    image F0; image I1 F0; image I2 I1; chain F0 I1 I2; told 'check data good .* generation='
+}
+store_of "0x0032" 0x010f "partial live" # I-191: read where it is, by ranges said before the copy
+grep -q '^ranges' "$store/I1/index" || fail "I-191: no ranges in the increment"
+grep -q '^whole' "$store/F0/index" || fail "I-191: the full backup is not whole"
+store_of "0x0032" 0x0f01 partial # I-192
+grep -q '^ranges' "$store/I2/index" || fail "I-192: no ranges in the increment"
+store_of "0x0053" 0x0f0f differenced # I-193; stamps without TIMESTAMPED are the requester's to hand on all the same
+grep -q '^whole' "$store/I2/index" || fail "I-193: the changed file is not there"
+store_of "0x0010" 0x0f0f whole # I-194: every type is a full one
+grep -q '^whole' "$store/I2/index" || fail "I-194: no whole file"
+# I-132: a requester that cannot store ranges gets none, and the file goes by its mask
+store_of "0x0032" 0x0f0f partial
+{ begin incremental; cat <<S; } | lines
+add_components => S_OK
+set_previous_stamps $store/I2/backup-components.xml
+start_snapshot_set
+add_volumes
+prepare_for_backup
+do_snapshot_set
+plan
+S
+said '^file decision="whole" path=.*/d/data'; told 'partial=no'; untold 'refused'
+
 # ---- the same chains as vssctl makes and restores them: it finds the images by itself ----
 CLASS=c42f9a06-e158-4d3b-b70a-915c6d23f840
 declare -A set_of
@@ -532,4 +565,28 @@ stamps = [e.getAttribute(a) for e in xml.dom.minidom.parse(sys.argv[1]).getEleme
           for a in e.attributes.keys() if 'previous' in a.lower()]
 assert stamps == [open(sys.argv[2], newline='').read()], [len(s) for s in stamps]
 P
+
+echo "-- BV-27: a set that failed: nothing can be completed"
+plain </dev/null
+cat >"$etc/vss.conf" <<C
+[service]
+runtime_dir = $SCRATCH/run
+state_dir = $SCRATCH/state
+[provider.memory]
+enabled = yes
+fail_at = commit_snapshots:VSS_E_PROVIDER_VETO
+[provider.mirror]
+enabled = no
+[provider.btrfs]
+enabled = no
+C
+{ to_set; cat <<S; } | lines
+prepare_for_backup
+do_snapshot_set => VSS_E_PROVIDER_VETO
+set_backup_succeeded "Test Writer:a" yes => VSS_E_BAD_STATE
+backup_complete => VSS_E_BAD_STATE
+abort_backup
+S
+events prepare_backup prepare_snapshot freeze abort backup_shutdown
+told 'backup_shutdown set=00000000-0000-0000-0000-000000000000' # B-138
 echo ok
