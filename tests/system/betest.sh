@@ -113,4 +113,18 @@ query snapshots
 get_set_timing
 S
 betest 0 "$SCRATCH/s" "WORD=a b"; said "^snapshot .*mount=\"$D\""
+
+echo "-- the samples: the writer's file and the three scripts, one increment and back (TF-11)"
+sed "s|/var/tmp/vss-test|$D/sample|" "$scripts/../writers.d/test.conf" >"$etc/writers.d/test.conf"
+log=$D/sample-writer.log
+mkdir "$D/sample-data"; echo one >"$D/sample-data/one"; echo no >"$D/sample-data/x.tmp"
+betest 0 "$scripts/backup.betest" TYPE=full "DIR=$SCRATCH/s0"
+echo two >"$D/sample-data/two"
+betest 0 "$scripts/increment.betest" TYPE=incremental "BASE=$SCRATCH/s0" "DIR=$SCRATCH/s1"
+said '^file decision="ranges".*sample-made'
+rm -r "$D/sample-data" "$D/sample-made"; mkdir "$D/sample-data"
+betest 0 "$scripts/restore.betest" "DIR=$SCRATCH/s0" MORE=yes
+betest 0 "$scripts/restore.betest" "DIR=$SCRATCH/s1" MORE=no
+told "check restored good=2 bad=0"; told "check data good $D/sample-made"
+[ ! -e "$D/sample-data/x.tmp" ] || fail "what is excluded came back"
 echo ok

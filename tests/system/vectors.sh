@@ -275,6 +275,19 @@ new_store; made F0; made L1; made I2; restores IV-95 I2; told "check replayed $B
 echo "-- I-159, IV-86: a base that this store does not know is none: a full backup is made instead"
 new_store; made I1; told 'prepare_backup type=1'
 
+echo "-- IV-117 by vssctl: it takes the volumes that masks and type name, and the component fails (I-101)"
+writer <<C
+schema = incremental
+[component app]
+files = $B/d/q
+files = $X/e/p mask=0x0f01
+partial = $X/e/p 0:5 at=prepare_backup
+C
+new_store; echo 0123456789 >"$B/d/q"; made F0; got=0
+vssctl backup --config "$etc" --to "$store" --json --type incremental --component "$CLASS:app" >"$SCRATCH/out" 2>"$SCRATCH/err" || got=$?
+[ "$got" = 4 ] || { cat "$SCRATCH/out" "$SCRATCH/err"; fail "IV-117: exit $got"; }
+said 'x/e/p. lies on no volume of the shadow copy set'; told 'succeeded app no'
+
 # ---- masks: vssctl and vss-betest, each by itself, and what the rules say ----
 echo "-- IV-18..IV-30: I-77..I-81, I-83..I-85: every mask in every type"
 new_store
