@@ -112,6 +112,8 @@ back_up "saved" "$V"
 
 echo "8: another folder in the place of the one that is saved"
 S=$SCRATCH/below
+mkdir -p "$V/spare/b"
+cp -a "$V/a/b/f20" "$V/spare/b"
 back_up "saved" "$V/a/b"
 quietly "$V/a/b/f10"
 back_up "$knows" --type incremental
@@ -123,6 +125,10 @@ back_up "$knows" --type incremental
 whole a/b
 back_up "$knows" --type incremental # names that were only read are told, and stored not again
 grep -q "^  0 entries" "$SCRATCH/said" || fail "what was read is stored: $(cat "$SCRATCH/said")"
+rm -r "$V/a"
+mv "$V/spare" "$V/a" # nothing is told of what is below
+back_up "$knows" --type incremental
+whole a/b
 
 echo "9: a subvolume restored from a snapshot"
 S=$SCRATCH/sub
