@@ -66,6 +66,28 @@ assert [r['name'] for r in records if r['record'] == 'writer'] == ['Test Writer'
 P
 betest 0 --quiet "$SCRATCH/s"
 grep -q '^call' "$SCRATCH/out" && fail "--quiet tells calls"
+cat >"$SCRATCH/s" <<S
+# the example of the manual, and calls that make no sense where they stand
+create
+initialize_for_backup
+set_backup_state full
+gather_writer_metadata
+add_component "Test Writer:a"
+add_component "Test Writer:a" => VSS_E_OBJECT_ALREADY_EXISTS
+add_component "Test Writer:nothing" => E_INVALIDARG
+add_component "Nobody:a" => VSS_E_OBJECT_NOT_FOUND
+prepare_for_backup => VSS_E_BAD_STATE      # no set was started
+set_statuses => VSS_E_BAD_STATE
+select_components => VSS_E_BAD_STATE
+pre_restore => VSS_E_BAD_STATE
+plan
+cancel => E_INVALIDARG
+restore_files /nowhere => ENOENT
+set_previous_stamps /nowhere => ENOENT
+initialize_for_restore @/nowhere => ENOENT
+initialize_for_restore nonsense => VSS_E_BAD_STATE VSS_E_INVALID_XML_DOCUMENT
+S
+betest 0 "$SCRATCH/s"
 
 echo "-- T-22: what a script leaves open is closed"
 cat >"$SCRATCH/s" <<S

@@ -182,7 +182,7 @@ static int parse_line(char *text, unsigned number, struct line *ret, struct vss_
         text += strspn(text, " \t");
         if (*text == '#' || strncmp(text, "rem ", 4) == 0)
                 *text = '\0';
-        while (r >= 0 && (r = next_word(&text, &word)) > 0)
+        while (r >= 0 && (r = next_word(&text, &word)) > 0 && strcmp(word, "#") != 0)
                 r = take_word(&line, word, &expecting, reterr);
         if (r < 0)
                 return reterr->message
