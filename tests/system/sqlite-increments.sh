@@ -40,6 +40,17 @@ path = $SCRATCH/d/app/big.db
 path = $SCRATCH/d/more/*.db
 C
 
+# a writer whose components must be together (L-33)
+required() {
+    printf '[writer]\nplugin = files\n[backup]\nincremental = yes\n'
+    for component; do
+        mkdir -p "$SCRATCH/d/$component"
+        date >"$SCRATCH/d/$component/file"
+        printf '[component %s]\nselectable = no\nfiles = %s/*\n' "$component" "$SCRATCH/d/$component"
+    done
+}
+required one two >"$etc/writers.d/files.conf"
+
 v() { vssctl "$@" --config "$etc"; }
 
 # expect CODE WORDS COMMAND...: the exit code, and words in what it says
@@ -164,12 +175,15 @@ echo "-- new and dropped databases (I-76)"
 python3 -c 'import sqlite3,sys
 for n in ("a","b"):
     c=sqlite3.connect("%s/%s.db"%(sys.argv[1],n)); c.execute("create table t(x)"); c.execute("insert into t values(zeroblob(50000))"); c.commit()' "$SCRATCH/d/more"
+required one two three >"$etc/writers.d/files.conf"
 backup new --type incremental --all-components; no_whole
 awk '$1 == "operation" { type[$2] = $3 } $1 == "component" && $5 != "-" { print type[$2], $NF, $0 }' \
     FS='\t' "$store/${set_of[new]}/backup-set.txt" >"$SCRATCH/parts"
-[ "$(grep -c '^full.*more' "$SCRATCH/parts")" = 2 ] && [ "$(grep -c '^full' "$SCRATCH/parts")" = 2 ] &&
-    [ "$(grep -c '^incremental' "$SCRATCH/parts")" = 3 ] ||
-    { cat "$SCRATCH/parts"; fail "a new database costs the others a full backup"; }
+# parted CONDITION COUNT WORDS
+parted() { [ "$(grep -c "$1" "$SCRATCH/parts")" = "$2" ] || { cat "$SCRATCH/parts"; fail "$3"; }; }
+parted '^full.*more' 2 "the new databases are in no full operation"
+parted '^incremental' 3 "a new database costs the others a full backup"
+parted '^full' 5 "required components are torn apart"
 rm "$SCRATCH/d/more/a.db"
 backup dropped --type incremental --all-components; no_whole
 v restore --from "$store" --set "${set_of[new]}" --into "$SCRATCH/d/restored" >/dev/null
