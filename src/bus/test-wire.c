@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/process.h"
 #include "bus/names.h"
@@ -64,6 +65,36 @@ static void test_request(void) {
         CHECK_INT(got.volume.read_only, 1);
         wire_clear(&wire_request, &got);
         CHECK(!got.paths && !got.value);
+}
+
+/* what arrives is a descriptor of the record's own, and goes with it */
+static void test_stream(void) {
+        struct wire_request sent = { .reference_id = id_a }, got = { 0 };
+        _cleanup_message_ sd_bus_message *m = new_message(), *none = new_message();
+        int fds[2], fd;
+        char byte;
+
+        CHECK(pipe2(fds, O_CLOEXEC) == 0);
+        sent.stream = (struct wire_stream){ true, fds[1] };
+        CHECK_INT(wire_append(m, &wire_request, &sent), 0);
+        close(fds[1]);
+        seal(m);
+        CHECK_INT(wire_read(m, &wire_request, &got), 0);
+        CHECK(vss_id_equal(&got.reference_id, &id_a) && got.stream.given);
+        fd = got.stream.fd;
+        CHECK(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+        m = sd_bus_message_unref(m);
+        CHECK(write(fd, "x", 1) == 1 && read(fds[0], &byte, 1) == 1 && byte == 'x');
+        wire_clear(&wire_request, &got);
+        CHECK(fcntl(fd, F_GETFD) < 0);
+        CHECK(read(fds[0], &byte, 1) == 0); /* nobody has the other end any more */
+        close(fds[0]);
+        sent.stream.given = false; /* 0 is a descriptor, too */
+        CHECK_INT(wire_append(none, &wire_request, &sent), 0);
+        seal(none);
+        CHECK_INT(wire_read(none, &wire_request, &got), 0);
+        CHECK(!got.stream.given);
+        wire_clear(&wire_request, &got);
 }
 
 static void test_records(void) {
@@ -268,6 +299,7 @@ int main(void) {
         CHECK_INT(socketpair_cloexec(pair), 0);
         CHECK_INT(wire_connect(pair[0], true, &bus), 0);
         RUN(test_request);
+        RUN(test_stream);
         RUN(test_records);
         RUN(test_info_and_result);
         RUN(test_strange_peers);

@@ -411,6 +411,9 @@ static void test_failures(void) {
         CHECK_INT(answer.failure, 0);
         wire_clear(&wire_answer, &answer);
         CHECK_INT(call("SetSnapshotProperty", &request, NULL, NULL), E_NOTIMPL);
+        CHECK_INT(call("KeepReference", &request, NULL, NULL), E_NOTIMPL);
+        CHECK_INT(call("ReleaseReference", &request, NULL, NULL), E_NOTIMPL);
+        CHECK_INT(call("QueryChanges", &request, NULL, NULL), E_NOTIMPL);
         stop();
 }
 
