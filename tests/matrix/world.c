@@ -464,6 +464,16 @@ static void does_step(struct actor *a, const struct queued *q, struct answer *an
         }
 }
 
+/* the copy's own id names the reference */
+static void does_reference(struct actor *a, const struct queued *q, struct answer *answer) {
+        struct disk_copy *copy = disk_find(a, &q->call.snapshot_id);
+
+        if (q->call.verb != VERB_RELEASE_REFERENCE && !(copy && copy->created))
+                answer->result = VSS_E_OBJECT_NOT_FOUND;
+        else
+                answer->reference_id = q->call.snapshot_id;
+}
+
 static void provider_does(struct actor *a, const struct queued *q, struct answer *answer) {
         static void (*const does[VERB_COUNT])(struct actor *, const struct queued *,
                                               struct answer *) = {
@@ -480,6 +490,9 @@ static void provider_does(struct actor *a, const struct queued *q, struct answer
                 [VERB_GET_SNAPSHOT_PROPERTIES] = does_tell,
                 [VERB_QUERY] = does_tell,
                 [VERB_DELETE_SNAPSHOTS] = does_delete,
+                [VERB_KEEP_REFERENCE] = does_reference,
+                [VERB_RELEASE_REFERENCE] = does_reference,
+                [VERB_QUERY_CHANGES] = does_reference,
         };
 
         CHECK(does[q->call.verb]);
