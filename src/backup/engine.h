@@ -205,6 +205,13 @@ int op_set_base(struct operation *op, uint32_t component, const struct set_place
 int op_add_component(struct operation *op, const struct component_key *key, uint32_t *ret_index,
                      struct vss_error *reterr);
 
+/* op_tell_own() - how to ask whether a name is one of the requester's own files in this image, if
+ * component 0 has it. A name that a component's base has, that no source of the component looks
+ * at any more and that is, is the component's no longer: a restore of the chain takes it from
+ * component 0 only. @is_own must live until op_end(). */
+typedef bool (*own_name_fn)(void *userdata, const char *path, bool is_directory);
+void op_tell_own(struct operation *op, own_name_fn is_own, void *userdata);
+
 /* op_put_document() - "backup-components.xml", "writers/<class>-<instance>.xml", or any clean
  * relative name of at most two elements; replaces the former one. Until set_publish(). */
 int op_put_document(struct operation *op, const char *name, const void *data, size_t size,

@@ -115,6 +115,19 @@ static int report_success(struct job *job, struct vss_error *reterr) {
         return r;
 }
 
+/* end_operation() - own names are asked about while the manifest is made */
+static int end_operation(struct job *job, struct vss_error *reterr) {
+        struct own_names own = { 0 };
+        int r = job->own_paths ? job_own_names_init(&own, job) : 0;
+
+        if (r >= 0 && own.map)
+                op_tell_own(job->operation, job_is_own, &own);
+        if (r >= 0)
+                r = op_end(job->operation, reterr);
+        job_coverage_free(own.map);
+        return r;
+}
+
 int job_copy(struct job *job, struct set_writer *set, struct vss_error *reterr) {
         int r = op_begin(set, job->type, &job->operation, reterr);
 
@@ -130,7 +143,7 @@ int job_copy(struct job *job, struct set_writer *set, struct vss_error *reterr) 
         if (r >= 0)
                 r = delta_keep(job, reterr);
         if (r >= 0)
-                r = op_end(job->operation, reterr);
+                r = end_operation(job, reterr);
         if (r >= 0)
                 r = report_success(job, reterr);
         if (r >= 0)

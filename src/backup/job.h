@@ -80,6 +80,15 @@ int job_run_item(struct job *job, const struct plan_item *item, uint32_t compone
 struct coverage_map;
 int job_coverage_new(const struct job *job, struct coverage_map **ret);
 struct coverage_map *job_coverage_free(struct coverage_map *map);
+/* job_is_own() - an own_name_fn: is it below the own paths, and neither left out nor somebody
+ * else's? */
+struct own_names {
+        const struct job *job;
+        struct coverage_map *map;
+        size_t first, end; /* the own items of the plan: they stand together */
+};
+int job_own_names_init(struct own_names *own, const struct job *job);
+bool job_is_own(void *userdata, const char *path, bool is_directory);
 /* all that a decision about an own path is made from, as lines */
 void job_coverage_describe(const struct coverage_map *map, struct text *text);
 

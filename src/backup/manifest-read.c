@@ -140,7 +140,7 @@ static int parse_record(char *line, struct record *record, bool keys_only) {
         size_t count = split_line(line, f, keys_only);
 
         *record = (struct record){ 0 };
-        if (count < 3 || strlen(f[0]) != 1 || !strchr("fdlpscbxX=", f[0][0]) ||
+        if (count < 3 || strlen(f[0]) != 1 || !strchr("fdlpscbxXo=", f[0][0]) ||
             field_u32(f[1], &record->component) < 0 || field_unescape(f[2]) < 0 || f[2][0] != '/')
                 return -EBADMSG;
         record->kind = f[0][0];

@@ -18,6 +18,9 @@
 enum {
         RECORD_GONE = 'x', /* this name of the base is not in the image */
         RECORD_GONE_TREE = 'X', /* nor is anything below it */
+        /* this name of a component's base is one of the requester's own files by now, and in the
+         * image as such: the component has it no more */
+        RECORD_MOVED = 'o',
         RECORD_SAME = '=' /* as in the base; only in the runs of a set being written */
 };
 
@@ -44,7 +47,7 @@ struct record {
 
 static inline bool record_is_entry(const struct record *record) {
         return record->kind != RECORD_GONE && record->kind != RECORD_GONE_TREE &&
-               record->kind != RECORD_SAME;
+               record->kind != RECORD_MOVED && record->kind != RECORD_SAME;
 }
 
 struct manifest_writer {

@@ -24,10 +24,16 @@ struct input {
         const char *root;
 };
 
+struct inputs {
+        struct input *items; /* room for one per run */
+        size_t count;
+};
+
 struct merge {
         struct operation *op;
-        struct input *inputs;
-        size_t count;
+        struct inputs inputs; /* the component's runs */
+        struct inputs own; /* those of component 0, once the component has a name that may be its */
+        bool own_open;
         struct manifest_writer *manifest;
         uint32_t component;
         struct view *base;
@@ -45,20 +51,20 @@ static int input_next(struct merge *merge, struct input *input) {
         return r < 0 ? r : 0;
 }
 
-static void close_inputs(struct merge *merge) {
-        while (merge->count > 0)
-                manifest_reader_free(merge->inputs[--merge->count].reader);
+static void close_inputs(struct inputs *inputs) {
+        while (inputs->count > 0)
+                manifest_reader_free(inputs->items[--inputs->count].reader);
 }
 
 /* those of one component: there may be more file sets than descriptors */
-static int open_inputs(struct merge *merge) {
+static int open_inputs(struct merge *merge, uint32_t component, struct inputs *inputs) {
         struct operation *op = merge->op;
 
         for (size_t i = 0; i < op->runs_count; i++) {
-                struct input *input = &merge->inputs[merge->count];
+                struct input *input = &inputs->items[inputs->count];
                 int fd, r;
 
-                if (op->runs[i].component != merge->component)
+                if (op->runs[i].component != component)
                         continue;
                 fd = openat(op->fd, op->runs[i].name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
                 if (fd < 0)
@@ -66,7 +72,7 @@ static int open_inputs(struct merge *merge) {
                 r = manifest_reader_new(fd, op->runs[i].name, &input->reader, merge->reterr);
                 if (r < 0)
                         return r;
-                merge->count++;
+                inputs->count++;
                 input->root = op->runs[i].root;
                 manifest_keys_only(input->reader);
                 r = input_next(merge, input);
@@ -133,6 +139,11 @@ static const struct exact_tree *exact_tree(struct merge *merge, const char *path
         return NULL;
 }
 
+/* may_have_moved() - names of a component may be the requester's own by now */
+static bool may_have_moved(const struct merge *merge) {
+        return merge->component > 0 && merge->op->is_own;
+}
+
 static int base_next(struct merge *merge) {
         const struct exact_tree *tree;
         int r;
@@ -141,7 +152,7 @@ static int base_next(struct merge *merge) {
                 do
                         r = view_next_item(merge->base, &merge->item, merge->reterr);
                 while (r > 0 && merge->item->gone);
-                if (r <= 0 || merge->walked)
+                if (r <= 0 || merge->walked || may_have_moved(merge))
                         break;
                 tree = exact_tree(merge, merge->item->path);
                 if (!tree)
@@ -169,7 +180,8 @@ static int base_open(struct merge *merge) {
         merge->item = NULL;
         merge->walked = was_walked(merge);
         merge->exact = 0;
-        if (chain->count == 0 || (!merge->walked && !exact_tree(merge, "/")))
+        if (chain->count == 0 ||
+            (!merge->walked && !may_have_moved(merge) && !exact_tree(merge, "/")))
                 return 0;
         r = view_open(merge->op->set->store, chain, NULL, &merge->base, merge->reterr);
         return r < 0 ? r : base_next(merge);
@@ -195,6 +207,37 @@ static bool is_known_gone(struct merge *merge, const char *path, const struct co
                     path_is_below(path, op->exact[i].path))
                         return true;
         return false;
+}
+
+/* own_has() - does component 0 have @path in this image? Called with paths in their order */
+static int own_has(struct merge *merge, const char *path) {
+        bool found = false;
+        int r = merge->own_open ? 0 : open_inputs(merge, 0, &merge->own);
+
+        merge->own_open = true;
+        for (size_t i = 0; r >= 0 && i < merge->own.count; i++) {
+                struct input *input = &merge->own.items[i];
+
+                while (r >= 0 && input->record && path_compare(input->record->path, path) < 0)
+                        r = input_next(merge, input);
+                found = found ||
+                        (input->record && strcmp(input->record->path, path) == 0 &&
+                         (record_is_entry(input->record) || input->record->kind == RECORD_SAME));
+        }
+        return r < 0 ? r : found;
+}
+
+/* has_moved() - nobody looked at the base's name for the component. What was a ranges file, or lay
+ * in a file set that the writer declares no more, may be the requester's own now: in a restore the
+ * component's older one must not come after it */
+static int has_moved(struct merge *merge) {
+        const struct view_item *item = merge->item;
+
+        if (!may_have_moved(merge) ||
+            !merge->op->is_own(merge->op->is_own_userdata, item->path,
+                               item->parts[0].record->kind == ENTRY_DIRECTORY))
+                return 0;
+        return own_has(merge, item->path);
 }
 
 /* holds_source() - another source begins below, and may have nothing to say */
@@ -228,6 +271,13 @@ static int base_gone(struct merge *merge, const char *next) {
         bool own = component_is_own(&component->key);
         int r;
 
+        if (!coverage) {
+                r = has_moved(merge);
+                if (r > 0)
+                        r = put_gone(merge, RECORD_MOVED, (char *)(uintptr_t)merge->item->path);
+                if (r < 0)
+                        return r;
+        }
         if (coverage ? !is_known_gone(merge, merge->item->path, coverage) : !own || !merge->walked)
                 return base_next(merge);
         if (own && is_directory && !(next && path_is_below(next, merge->item->path)) &&
@@ -243,8 +293,8 @@ static int base_gone(struct merge *merge, const char *next) {
 static const struct record *lowest(const struct merge *merge) {
         const struct record *found = NULL;
 
-        for (size_t i = 0; i < merge->count; i++) {
-                const struct record *record = merge->inputs[i].record;
+        for (size_t i = 0; i < merge->inputs.count; i++) {
+                const struct record *record = merge->inputs.items[i].record;
 
                 if (record && (!found || path_compare(record->path, found->path) < 0))
                         found = record;
@@ -263,8 +313,8 @@ static int rank(const struct input *input) {
 static struct input *choose(struct merge *merge, const char *path) {
         struct input *best = NULL;
 
-        for (size_t i = 0; i < merge->count; i++) {
-                struct input *input = &merge->inputs[i];
+        for (size_t i = 0; i < merge->inputs.count; i++) {
+                struct input *input = &merge->inputs.items[i];
 
                 if (!input->record || strcmp(input->record->path, path) != 0)
                         continue;
@@ -301,8 +351,8 @@ static int put_name(struct merge *merge, const char *lent_path) {
         struct input *chosen = path ? choose(merge, path) : NULL;
         int r = chosen ? copy_record(merge, chosen) : -ENOMEM;
 
-        for (size_t i = 0; i < merge->count && r >= 0; i++) {
-                struct input *input = &merge->inputs[i];
+        for (size_t i = 0; i < merge->inputs.count && r >= 0; i++) {
+                struct input *input = &merge->inputs.items[i];
 
                 while (r >= 0 && input->record && strcmp(input->record->path, path) == 0)
                         r = input_next(merge, input);
@@ -312,7 +362,7 @@ static int put_name(struct merge *merge, const char *lent_path) {
 
 static int merge_component(struct merge *merge) {
         const struct record *record;
-        int r = open_inputs(merge);
+        int r = open_inputs(merge, merge->component, &merge->inputs);
 
         if (r >= 0)
                 r = base_open(merge);
@@ -332,7 +382,9 @@ static int merge_component(struct merge *merge) {
                         r = put_name(merge, record->path);
         }
         merge->base = view_close(merge->base);
-        close_inputs(merge);
+        close_inputs(&merge->inputs);
+        close_inputs(&merge->own);
+        merge->own_open = false;
         return r;
 }
 
@@ -392,10 +444,12 @@ int merge_runs(struct operation *op, struct vss_error *reterr) {
 
         if (op->exact_count)
                 qsort(op->exact, op->exact_count, sizeof(*op->exact), by_path);
-        merge.inputs = calloc(op->runs_count + 1, sizeof(*merge.inputs));
-        r = merge.inputs ? write_manifest(&merge) : -ENOMEM;
+        merge.inputs.items = calloc(op->runs_count + 1, sizeof(*merge.inputs.items));
+        merge.own.items = calloc(op->runs_count + 1, sizeof(*merge.own.items));
+        r = merge.inputs.items && merge.own.items ? write_manifest(&merge) : -ENOMEM;
         manifest_writer_free(merge.manifest);
-        free(merge.inputs);
+        free(merge.inputs.items);
+        free(merge.own.items);
         for (size_t i = 0; i < op->runs_count && r >= 0; i++)
                 if (unlinkat(op->fd, op->runs[i].name, 0) < 0)
                         r = -errno;

@@ -414,7 +414,8 @@ static int remove_gone(struct restore *restore, struct vss_error *reterr) {
                 r = manifest_seek(reader, place->component, "/", reterr);
         while (r >= 0 && (r = manifest_next(reader, &record, reterr)) > 0 &&
                record->component == place->component) {
-                if (record_is_entry(record) || !is_selected(restore->request, record->path))
+                if (record_is_entry(record) || record->kind == RECORD_MOVED ||
+                    !is_selected(restore->request, record->path))
                         continue;
                 r = remove_one(restore, record);
         }

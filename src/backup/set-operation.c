@@ -189,6 +189,11 @@ static int remember_failure(struct set_record *record, uint32_t operation, uint3
         return failure.path && failure.words ? 0 : -ENOMEM;
 }
 
+void op_tell_own(struct operation *op, own_name_fn is_own, void *userdata) {
+        op->is_own = is_own;
+        op->is_own_userdata = userdata;
+}
+
 int pass_trouble(struct pass *pass, const char *path, int code, const char *words) {
         uint32_t component = pass->source->component;
         struct operation *op = pass->op;

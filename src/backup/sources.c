@@ -273,6 +273,36 @@ static enum source_verdict decide(void *userdata, const char *path, bool is_dire
         return !is_directory && taken_alone(d, path) ? SOURCE_ELSEWHERE : SOURCE_TAKE;
 }
 
+int job_own_names_init(struct own_names *own, const struct job *job) {
+        const struct plan *plan = &job->plan;
+
+        *own = (struct own_names){ .job = job };
+        while (own->first < plan->count && plan->items[own->first].writer != PLAN_OWN)
+                own->first++;
+        for (own->end = own->first; own->end < plan->count; own->end++)
+                if (plan->items[own->end].writer != PLAN_OWN)
+                        break;
+        return job_coverage_new(job, &own->map);
+}
+
+bool job_is_own(void *userdata, const char *path, bool is_directory) {
+        const struct own_names *own = userdata;
+        const struct used_volume *volume = volumes_find(&own->job->volumes, path);
+
+        for (size_t i = own->first; volume && i < own->end; i++) {
+                const struct plan_item *item = &own->job->plan.items[i];
+                const struct deciding deciding = { .job = own->job,
+                                                   .item = item,
+                                                   .map = own->map,
+                                                   .volume = volume->mount_point };
+
+                if (path_is_below(path, item->path) &&
+                    decide((void *)(uintptr_t)&deciding, path, is_directory) == SOURCE_TAKE)
+                        return true;
+        }
+        return false;
+}
+
 /* ---- running an item ---- */
 
 struct watching {

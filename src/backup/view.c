@@ -172,7 +172,8 @@ static int shades_above(struct store *store, struct view *view, struct vss_error
                                 r = manifest_next(view->cursors[i].reader, &record, reterr);
                         if (r > 0 && record->component == view->cursors[i].component &&
                             strcmp(record->path, ancestor) == 0 &&
-                            record->kind != ENTRY_DIRECTORY && record->kind != RECORD_GONE)
+                            record->kind != ENTRY_DIRECTORY && record->kind != RECORD_GONE &&
+                            record->kind != RECORD_MOVED)
                                 r = push_shade(view, ancestor, i, record->kind == RECORD_GONE_TREE,
                                                true);
                         if (r < 0)
@@ -281,6 +282,8 @@ static int take_part(struct view *view, size_t link) {
                 return 0;
         if (record->kind == RECORD_GONE || record->kind == RECORD_GONE_TREE)
                 return push_shade(view, path, link, true, record->kind == RECORD_GONE_TREE);
+        if (record->kind == RECORD_MOVED) /* what earlier links have of it is nobody's any more */
+                return 1;
         shade = shaded(view, link, path);
         if (shade == 2)
                 return 1;
@@ -316,7 +319,8 @@ static int take_shade(struct view *view, size_t link) {
         const struct record *record = view->cursors[link].record;
 
         if (!record || strcmp(record->path, view->item.path) != 0 ||
-            record->kind == ENTRY_DIRECTORY || record->kind == RECORD_GONE)
+            record->kind == ENTRY_DIRECTORY || record->kind == RECORD_GONE ||
+            record->kind == RECORD_MOVED)
                 return 0;
         return push_shade(view, view->item.path, link, record->kind == RECORD_GONE_TREE, true);
 }

@@ -88,6 +88,8 @@ struct operation {
         size_t coverage_count, coverage_capacity;
         struct exact_tree *exact;
         size_t exact_count, exact_capacity;
+        own_name_fn is_own; /* NULL: there are no files of the requester's own */
+        void *is_own_userdata;
         struct hard_links links;
         struct content_digest *digest;
         char *buffer; /* READ_SIZE bytes */
