@@ -169,11 +169,12 @@ static bool has_attribute(const struct attributes *attributes, const char *name)
 }
 
 /* what a directory's default ACL gave to something made in it */
-static void clear_inherited(int fd, const struct attributes *attributes) {
-        if (!has_attribute(attributes, ACCESS_ACL))
-                (void)fremovexattr(fd, ACCESS_ACL);
-        if (!has_attribute(attributes, DEFAULT_ACL))
-                (void)fremovexattr(fd, DEFAULT_ACL);
+static void clear_inherited(int fd, const char *magic, const struct attributes *attributes) {
+        static const char *const acls[] = { ACCESS_ACL, DEFAULT_ACL };
+
+        for (size_t i = 0; i < ELEMENTSOF(acls); i++)
+                if (!has_attribute(attributes, acls[i]))
+                        (void)(magic ? removexattr(magic, acls[i]) : fremovexattr(fd, acls[i]));
 }
 
 /* labels and keys that the system gave are not the backup's to take */
@@ -243,8 +244,8 @@ int attributes_apply(int fd, const struct record *record, const struct attribute
         plain = !clear_acl && attributes->count == 0 && st.st_uid == record->uid &&
                 st.st_gid == record->gid;
         r = set_owner(fd, record, &st, reterr);
-        if (r >= 0 && clear_acl && !by_path)
-                clear_inherited(fd, attributes);
+        if (r >= 0 && clear_acl)
+                clear_inherited(fd, magic, attributes);
         if (r >= 0)
                 r = set_attributes(fd, magic, record, attributes, reterr);
         if (r >= 0)

@@ -132,7 +132,7 @@ static int place_special(struct restore *restore, const struct view_item *item,
         r = fd < 0 ? cannot_place(spot, -errno, reterr)
                    : members_attributes(&restore->members, &item->parts[0], &attributes, reterr);
         if (r >= 0)
-                r = attributes_apply(fd, record, &attributes, false, reterr);
+                r = attributes_apply(fd, record, &attributes, inherits_acl(restore), reterr);
         attributes_done(&attributes);
         if (r >= 0)
                 r = rename_in(spot, name, -1, replaces(restore), reterr);

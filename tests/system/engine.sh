@@ -49,6 +49,14 @@ test_full() { # B-150, SEC-65, R-105
     ok "full, restored by us and by tar"
 }
 
+test_default_acl() { # SEC-65: what is made again below a default ACL inherits nothing from it
+    mkdir acl; echo hi >acl/file; mkfifo -m 666 acl/fifo; mknod -m 664 acl/dev c 1 3; ln -s x acl/link; mkdir acl/dir
+    setfacl -m u:55:r acl/file; setfacl -d -m u:77:rwx acl
+    "$TOOL" backup store-acl /s="$SCRATCH/acl" >/dev/null
+    for _ in 1 2; do "$TOOL" restore store-acl latest out-acl >/dev/null; same acl out-acl/s; done
+    ok "default ACLs"
+}
+
 test_deep() { # paths longer than PATH_MAX, and a directory that takes many steps to leave
     local name; name=$(printf 'deep%.0s' {1..10})
     mkdir deep; (cd deep; for ((i = 0; i < 150; i++)); do mkdir "$name"; cd -P "$name"; done; echo bottom >here)
@@ -402,7 +410,7 @@ case ${1:-all} in
     links) test_hard_links ""; test_hard_links -c
         for seed in 21 22 23; do test_link_rounds $seed ""; test_link_rounds $seed -c; done ;;
     damage) test_damage; test_chain_damage ;;
-    hostile) test_full; test_links_in_the_way ;;
+    hostile) test_full; test_default_acl; test_links_in_the_way ;;
     crashes) for t in full_disk killed restore_killed store; do "test_$t"; done ;;
     all) for t in trees rounds links damage hostile crashes; do "$SELF" $t; done ;;
     *) for t; do "test_$t"; done ;;
