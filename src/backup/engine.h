@@ -34,6 +34,10 @@ enum { STORE_CREATE = 1 << 0 /* make it if the folder is absent or empty */ };
 int store_open(const char *path, unsigned flags, struct store **ret, struct vss_error *reterr);
 struct store *store_close(struct store *store);
 
+/* store_is_new() - would store_open() with STORE_CREATE make one here: nothing there, or an empty
+ * folder? */
+bool store_is_new(const char *path);
+
 /* store_lock() - only one backup at a time (-EBUSY with words); until store_close(). Removes what
  * interrupted runs left behind. set_begin() and store_remove() need it. */
 int store_lock(struct store *store, struct vss_error *reterr);

@@ -230,7 +230,8 @@ static void tell_effective(struct job *job, const struct chosen_writer *writer) 
 
 /* divide() - keep what belongs to this operation; say whether the other one is needed */
 static int divide(struct job *job, bool *ret_other) {
-        bool by_history = needs_base(job->request->type);
+        /* a log backup has plain files as a whole (I-114), so it builds on nothing */
+        bool by_history = needs_base(job->request->type) && job->request->type != VSS_BT_LOG;
         bool wants_own = job->request->what->paths[0] != NULL;
         bool own_ready = !by_history || find_own_base(job);
         int r;

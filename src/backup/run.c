@@ -84,7 +84,7 @@ int backup_plan(const struct backup_request *request, const struct backup_watch 
         int r = 0;
 
         /* a plan for a store that does not exist yet is a plan without history */
-        if (request->store && access(request->store, F_OK) == 0) {
+        if (request->store && !store_is_new(request->store)) {
                 r = store_open(request->store, 0, &store, reterr);
                 if (r >= 0)
                         r = store_list(store, &sets, reterr);

@@ -129,6 +129,62 @@ static int choose_by_paths(struct choosing *choosing, size_t writer) {
         return r;
 }
 
+struct touching {
+        const char *const *paths;
+        const char *path; /* one that takes some of the files, NULL: none does */
+};
+
+/* touch_file_set() - a path above the set takes all of it, one that it matches takes a part. All
+ * files of one folder ("*") are not the folders in it, and this looks at nothing: no match */
+static int touch_file_set(void *userdata, const struct vss_wm_filedesc *file) {
+        const char *folder = vss_wm_filedesc_get_path(file);
+        const char *spec = vss_wm_filedesc_get_filespec(file);
+        bool recursive = vss_wm_filedesc_get_recursive(file);
+        struct touching *t = userdata;
+
+        for (size_t i = 0; !t->path && t->paths[i]; i++) {
+                const char *name = strrchr(t->paths[i], '/');
+                _cleanup_free_ char *parent = NULL;
+                bool inside;
+
+                if (!name)
+                        continue;
+                parent = name == t->paths[i] ? strdup("/")
+                                             : strndup(t->paths[i], (size_t)(name - t->paths[i]));
+                if (!parent)
+                        return -ENOMEM;
+                inside = path_is_below(parent, folder) &&
+                         (recursive || (path_is_below(folder, parent) && strcmp(spec, "*") != 0)) &&
+                         vss_filespec_matches(spec, name + 1);
+                if (inside || path_is_below(folder, t->paths[i]))
+                        t->path = t->paths[i];
+        }
+        return 0;
+}
+
+/* note_part() - plain copies of some files of a component are no backup of it, a database without
+ * its log for instance: that is said, for the first such component of a writer */
+static int note_part(struct choosing *choosing, const struct chosen_writer *writer) {
+        for (size_t i = 0; i < writer->component_count; i++) {
+                struct touching t = { .paths = choosing->request->paths };
+                const struct chosen_component *c = &writer->components[i];
+                int r = c->included ? 0 : each_file_set(c, touch_file_set, &t);
+
+                if (r < 0)
+                        return r;
+                if (!t.path)
+                        continue;
+                selection_note(choosing->s,
+                               "only a part of component '%s' of writer '%s' lies below the paths: "
+                               "what '%s' has of it is saved as plain files, without the writer; "
+                               "--component '%s:%s' takes it as a whole",
+                               c->full_path, writer->identity.name, t.path, writer->identity.name,
+                               writer->components[stands_for(writer, i)].full_path);
+                return 0;
+        }
+        return 0;
+}
+
 /* ---- by name ---- */
 
 static bool writer_is_called(const struct chosen_writer *writer, const char *name, size_t length) {
@@ -350,7 +406,11 @@ static int choose_all(struct choosing *choosing, struct vss_error *reterr) {
                 r = choose_system_state(choosing, reterr);
         for (size_t i = 0; r >= 0 && i < writers; i++)
                 r = add_required(choosing, i);
-        return r < 0 ? r : pull_targets(choosing);
+        if (r >= 0)
+                r = pull_targets(choosing);
+        for (size_t i = 0; r >= 0 && request->paths && i < writers; i++)
+                r = note_part(choosing, &choosing->s->writers[i]);
+        return r;
 }
 
 int selection_choose(struct selection *s, const struct selection_request *request,

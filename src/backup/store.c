@@ -76,6 +76,16 @@ static int folder_is_empty(int fd) {
         return errno ? -errno : 1;
 }
 
+bool store_is_new(const char *path) {
+        _cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        struct stat st;
+
+        if (fd < 0)
+                return errno == ENOENT;
+        return fstatat(fd, STORE_MARKER, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT &&
+               folder_is_empty(fd) > 0;
+}
+
 static int create_marker(struct store *store, struct vss_error *reterr) {
         int r = folder_is_empty(store->fd);
 

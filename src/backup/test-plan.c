@@ -164,6 +164,43 @@ static void test_nothing_below(void) {
         done(&f);
 }
 
+/* plain copies of a part of a component are no backup of it: each writer's first is named (B-152)
+ */
+static void test_part_is_told(void) {
+        static const char database[] =
+                GROUP("", "app", "yes",
+                      FILES("/srv", "a.db", MASK("3855")) FILES("/srv", "a.db-wal*", MASK("3855")));
+        static const char tree[] =
+                GROUP("", "web", "yes", FILES("/srv/tree", "*", "recursive=\"yes\""));
+        const struct {
+                const char *has, *path, *words;
+        } rows[] = {
+                { database, "/srv/a.db", "--component 'Shop:app'" },
+                { database, "/srv/b.db", NULL },
+                { database, "/srv/a.db/x", NULL },
+                { database, "/srv", NULL },
+                { shop, "/srv/shop/feb", NULL }, /* perhaps a folder */
+                { tree, "/srv/tree/a/b", "'/srv/tree/a/b' has of it" },
+                { tree, "/srv/trees", NULL },
+                { shop, "/srv/other", NULL },
+                { shop, "/srv/shop", "component 'data' of writer 'Shop'" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                const char *const paths[] = { rows[i].path, NULL };
+                struct fixture f = choose(metadata(0, rows[i].has),
+                                          &(struct selection_request){ .paths = paths });
+                const char *note = NULL;
+
+                for (size_t k = 0; k < f.selection.note_count; k++)
+                        if (strstr(f.selection.notes[k], "only a part"))
+                                note = f.selection.notes[k];
+                CHECK(!note == !rows[i].words);
+                CHECK(!note || strstr(note, rows[i].words));
+                done(&f);
+        }
+}
+
 static void test_by_name(void) {
         const char *const names[] = { "Shop:data\\feb", WRITER ":other", NULL };
         const struct selection_request request = { .components = names };
@@ -549,6 +586,7 @@ int main(void) {
         RUN(test_by_paths);
         RUN(test_partly_below);
         RUN(test_nothing_below);
+        RUN(test_part_is_told);
         RUN(test_by_name);
         RUN(test_whole_after_part);
         RUN(test_bad_names);
