@@ -483,6 +483,42 @@ static void test_no_time(void) {
         image_done(&next);
 }
 
+/* B-51: one time for all of them, since the event has one deadline */
+static void test_time_is_shared(void) {
+        const char *const hasty[] = { "database app",
+                                      "path",
+                                      scratch_path("data/app.db"),
+                                      "database two",
+                                      "path",
+                                      scratch_path("data/two.db"),
+                                      "sqlite",
+                                      "hash_time",
+                                      "5ms",
+                                      NULL };
+        struct host host;
+
+        fresh(NULL);
+        create_database(scratch_path("data/two.db"), "DELETE");
+        sql("CREATE TABLE x(y); WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM n "
+            "WHERE i<60) INSERT INTO x SELECT randomblob(1000000) FROM n");
+        start(&host, hasty);
+        host_select(&host, VSS_CT_DATABASE, NULL, "app");
+        host_select(&host, VSS_CT_DATABASE, NULL, "two");
+        CHECK_INT(host_event(&host, "PrepareBackup"), 0);
+        CHECK_INT(host_event(&host, "PrepareSnapshot"), 0);
+        CHECK_INT(host_event(&host, "Freeze"), 0);
+        make_copy();
+        CHECK_INT(host_event(&host, "Thaw"), 0);
+        CHECK_INT(host_event(&host, "PostSnapshot"), 0);
+        CHECK_STR(vss_component_get_backup_stamp(host_component(&host, "app")),
+                  "sqlite-pages:2:-:-:0");
+        CHECK_STR(vss_component_get_backup_stamp(host_component(&host, "two")),
+                  "sqlite-pages:2:-:-:0");
+        CHECK_INT(host_event(&host, "BackupShutdown"), 0);
+        host_stop(&host);
+        remove_copy();
+}
+
 /* a state folder that cannot be written costs the list, not the backup */
 static void test_no_room(void) {
         struct image full, next;
@@ -555,7 +591,8 @@ static void test_log_of_the_base(void) {
 }
 
 /* A base whose changes are still in its log, and an increment that finds them there too: between
- * the two restores nobody may move them into the database, which the ranges do not expect (I-185) */
+ * the two restores nobody may move them into the database, which the ranges do not expect (I-185)
+ */
 static void test_base_in_place(void) {
         struct image full, next;
         sqlite3 *reader;
@@ -736,6 +773,7 @@ int main(int argc, char **argv) {
         RUN(test_dropped_database);
         RUN(test_without_lists);
         RUN(test_no_time);
+        RUN(test_time_is_shared);
         RUN(test_no_room);
         RUN(test_log_of_the_base);
         RUN(test_base_in_place);

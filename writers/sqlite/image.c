@@ -77,6 +77,7 @@ struct image {
         struct database *database;
         struct vss_component *component;
         const char *copy;
+        uint64_t end_us;
         uint32_t type; /* effective */
         bool ranges_allowed; /* the requester can read partial files */
         char key[LISTS_KEY_SIZE];
@@ -130,7 +131,7 @@ static const char *find_base(struct image *image) {
 static int scan(struct image *image) {
         struct pages_scan scan = {
                 .file = image->copy,
-                .time_ms = image->config->hash_time_ms,
+                .end_us = image->end_us,
                 .out = -1,
                 .type = image->type == VSS_BT_INCREMENTAL ? image->type : VSS_BT_FULL,
                 .path = image->database->path,
@@ -269,12 +270,14 @@ static void describe(struct image *image) {
 }
 
 void image_describe(const struct config *config, const struct vss_writer *writer,
-                    struct database *database, struct vss_component *component, const char *copy) {
+                    struct database *database, struct vss_component *component, const char *copy,
+                    uint64_t end_us) {
         struct image image = {
                 .config = config,
                 .database = database,
                 .component = component,
                 .copy = copy,
+                .end_us = end_us,
                 .type = vss_effective_backup_type(vss_writer_get_backup_type(writer),
                                                   image_schema(config)),
                 .ranges_allowed = vss_writer_is_partial_file_support_enabled(writer),

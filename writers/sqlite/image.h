@@ -22,10 +22,12 @@ uint32_t image_schema(const struct config *config);
 /*
  * image_describe() - look at @copy, the shadow copy of the database, and tell the component: stamp,
  * proof, partial file. What has to be said to the operator is a message of the component, without a
- * failure (I-159); the database fails only where a restore would mix files of two times.
+ * failure (I-159); the database fails only where a restore would mix files of two times. What is
+ * not hashed at @end_us (util_now_us()) goes whole.
  */
 void image_describe(const struct config *config, const struct vss_writer *writer,
-                    struct database *database, struct vss_component *component, const char *copy);
+                    struct database *database, struct vss_component *component, const char *copy,
+                    uint64_t end_us);
 
 /* image_saved() - the backup is published: its list counts from now on, and others go.
  * image_lost() - it is not, and will never be a base (I-149); harmless twice */

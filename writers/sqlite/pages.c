@@ -131,7 +131,6 @@ struct reading {
         EVP_MD *sha256;
         EVP_MD_CTX *page, *whole, *base; /* base: of the list that is read along */
         uint64_t base_done; /* its hashes read so far */
-        uint64_t end_us;
         unsigned char *data; /* CHUNK bytes of pages */
         unsigned char *hashes, *base_hashes; /* of one chunk */
 };
@@ -238,7 +237,7 @@ static int read_all(struct reading *reading) {
 
         for (uint64_t at = 0; r >= 0 && at < size; at += CHUNK) {
                 r = read_chunk(reading, at, size - at < CHUNK ? (size_t)(size - at) : CHUNK);
-                if (r >= 0 && reading->end_us && util_now_us() > reading->end_us)
+                if (r >= 0 && reading->scan->end_us && util_now_us() > reading->scan->end_us)
                         r = -ETIME;
         }
         return r;
@@ -345,8 +344,6 @@ int pages_scan(const struct pages_scan *scan, struct pages_sum *ret, bool *ret_s
         if (in < 0)
                 return -errno;
         (void)posix_fadvise(in, 0, 0, POSIX_FADV_SEQUENTIAL);
-        if (scan->time_ms)
-                reading.end_us = util_now_us() + (uint64_t)scan->time_ms * 1000;
         r = reading_ready(&reading) ? scan_file(&reading, ret_sound) : -ENOMEM;
         reading_done(&reading);
         return r;

@@ -45,7 +45,7 @@ void pages_list_close(struct pages_list *list);
 
 struct pages_scan {
         const char *file; /* the database file */
-        uint32_t time_ms; /* 0: no limit */
+        uint64_t end_us; /* util_now_us() at which it gives up; 0: never */
         int out; /* a new list goes there; -1: none */
         uint32_t type; /* of the new list */
         const char *path;

@@ -21,6 +21,7 @@ struct session {
         struct vss_id id;
         struct databases databases;
         bool by_components;
+        uint64_t hash_end_us; /* one time for all: the event has a deadline (B-51) */
 };
 
 static struct config config;
@@ -376,8 +377,8 @@ static int thaw(struct vss_writer *writer, struct vss_error *reterr) {
         return 0;
 }
 
-static void check_one(struct vss_writer *writer, struct database *database,
-                      struct vss_component *component) {
+static void check_one(struct vss_writer *writer, const struct session *session,
+                      struct database *database, struct vss_component *component) {
         _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
         _cleanup_free_ char *copy = NULL;
         int sqlite_code = 0, r;
@@ -393,7 +394,7 @@ static void check_one(struct vss_writer *writer, struct database *database,
         if (r < 0)
                 database_fail(database, r, sqlite_code, "%s", util_words(&error, r));
         else if (component)
-                image_describe(&config, writer, database, component, copy);
+                image_describe(&config, writer, database, component, copy, session->hash_end_us);
 }
 
 static int post_snapshot(struct vss_writer *writer, struct vss_writer_components *components,
@@ -403,16 +404,17 @@ static int post_snapshot(struct vss_writer *writer, struct vss_writer_components
 
         if (!session)
                 return 0;
+        session->hash_end_us = util_now_us() + (uint64_t)config.hash_time_ms * 1000;
         for (size_t i = 0; i < count; i++) {
                 struct vss_component *component =
                         vss_writer_components_get_component(components, i);
                 struct database *database = database_of(session, component);
 
                 if (database)
-                        check_one(writer, database, component);
+                        check_one(writer, session, database, component);
         }
         for (size_t i = 0; !components && i < session->databases.count; i++)
-                check_one(writer, &session->databases.items[i], NULL);
+                check_one(writer, session, &session->databases.items[i], NULL);
         report(writer, session, components, false);
         return 0;
 }
