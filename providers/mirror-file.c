@@ -183,7 +183,12 @@ static int copy_xattrs(struct mirror *m, const struct handle *from, const struct
         return first;
 }
 
-/* drop_xattrs() - those that @from has no more; only folders are updated in place */
+static int remove_xattr(const struct handle *h, const char *name) {
+        return h->fd >= 0 ? fremovexattr(h->fd, name) : lremovexattr(h->path, name);
+}
+
+/* drop_xattrs() - those that @from has not, or no more: folders are updated in place, and what is
+ * made in a folder with a default ACL begins with that */
 static void drop_xattrs(struct mirror *m, const struct handle *from, const struct handle *to) {
         _cleanup_free_ char *names = NULL;
         ssize_t size = names_of(to, &names);
@@ -191,7 +196,7 @@ static void drop_xattrs(struct mirror *m, const struct handle *from, const struc
         for (const char *name = names; size > 0 && name < names + size; name += strlen(name) + 1)
                 if (!is_shadow_of_acl(name) &&
                     get_xattr(from, name, m->buffer, XATTR_SIZE_MAX) < 0 && errno == ENODATA)
-                        (void)fremovexattr(to->fd, name);
+                        (void)remove_xattr(to, name);
 }
 
 /* allowed() - a user's copy belongs to that user, and nothing can be done about it */
@@ -206,6 +211,7 @@ static int attributes_by_fd(struct mirror *m, const struct handle *from, const s
 
         if (!allowed(fchown(to->fd, meta->uid, meta->gid)))
                 return mirror_trouble(m, errno, "owner");
+        drop_xattrs(m, from, to);
         r = copy_xattrs(m, from, to); /* after the owner, whose change drops capabilities */
         if (fchmod(to->fd, meta->mode & 07777) < 0 || futimens(to->fd, times) < 0)
                 return mirror_trouble(m, errno, "mode and times");
@@ -222,6 +228,7 @@ static int attributes_by_name(struct mirror *m, int from_dir, const char *from, 
         handle_at(&b, to_dir, to);
         if (!allowed(fchownat(to_dir, to, meta->uid, meta->gid, AT_SYMLINK_NOFOLLOW)))
                 return mirror_trouble(m, errno, "owner");
+        drop_xattrs(m, &a, &b);
         r = copy_xattrs(m, &a, &b);
         if (!S_ISLNK(meta->mode) && fchmodat(to_dir, to, meta->mode & 07777, 0) < 0)
                 return mirror_trouble(m, errno, "mode");
@@ -238,7 +245,6 @@ static int as_loss(int r) {
 int directory_attributes(struct mirror *m, int from, int to, const struct meta *meta) {
         struct handle a = { .fd = from }, b = { .fd = to };
 
-        drop_xattrs(m, &a, &b);
         return as_loss(attributes_by_fd(m, &a, &b, meta));
 }
 
