@@ -89,6 +89,11 @@ struct own_names {
 };
 int job_own_names_init(struct own_names *own, const struct job *job);
 bool job_is_own(void *userdata, const char *path, bool is_directory);
+/* job_trimmed() - a writer's folder without separators at its end; the caller frees it */
+char *job_trimmed(const char *path);
+/* job_coverage_has() - a file that fits a component's file set; a folder below a recursive set that
+ * takes every name */
+bool job_coverage_has(const struct coverage_map *map, const char *path, bool is_directory);
 /* all that a decision about an own path is made from, as lines */
 void job_coverage_describe(const struct coverage_map *map, struct text *text);
 
