@@ -143,7 +143,7 @@ rm "$etc/writers.d/failing.conf"
 echo "-- bad input"
 expect 1 "no such file" backup "$SCRATCH/missing"
 expect 1 "" v backup --to "$SCRATCH/s2" --component nobody:nothing
-expect 2 "proc" backup /proc/self
+expect 2 "proc" backup /proc/sys
 expect 2 "tmpfs" backup /dev/shm
 expect 1 "" vssctl list backups --from "$SCRATCH/b/t"
 expect 1 "no verb" vssctl bakcup
