@@ -202,6 +202,7 @@ static int fill_record(const struct copies *copies, const struct vss_prepare *pr
         p->snapshots_count = 1;
         m->record.context = prepare->context;
         m->record.identity = record_identity(m->folder);
+        m->record.boot = record_boot();
         p->original_volume = strdup(prepare->volume->id);
         p->original_mount = strdup(prepare->volume->mount_point);
         p->originating_machine = strdup(host);
@@ -350,7 +351,7 @@ static void sweep_one(const struct copies *copies, const struct copy_list *list,
                       const struct copy *copy) {
         const struct vss_snapshot_prop *p = &copy->record.prop;
 
-        if (p->status == VSS_SS_CREATED ||
+        if ((p->status == VSS_SS_CREATED && !record_is_outlived(&copy->record)) ||
             (p->status != VSS_SS_DELETED && set_lives(copies, list, &p->snapshot_set_id)))
                 return;
         (void)places_remove(copies->kind, copy->place, copy->name, &copy->record, false);

@@ -84,7 +84,7 @@ int copies_created(struct copies *copies, struct vss_error *reterr);
 
 void copies_abort(struct copies *copies, const struct vss_id *set);
 /* copies_sweep() - finish removals that were interrupted, remove what a dead process left half-made
- * (P-33) */
+ * (P-33), and auto-release copies of an earlier boot of this machine */
 void copies_sweep(const struct copies *copies);
 
 int copies_get(struct copies *copies, const struct vss_id *snapshot, struct vss_snapshot_prop *ret,

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "record.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <linux/btrfs.h>
 #include <linux/btrfs_tree.h>
@@ -17,6 +18,7 @@
 void record_done(struct record *record) {
         vss_free_snapshot_properties(&record->prop);
         free(record->identity);
+        free(record->boot);
         *record = (struct record){ 0 };
 }
 
@@ -81,6 +83,7 @@ int record_write(int folder, const struct record *record) {
         put(to, "exposed-name", p->exposed_name);
         put(to, "exposed-path", p->exposed_path);
         put(to, "identity", record->identity);
+        put(to, "boot", record->boot);
         fputs("end=1\n", to);
         if (fclose(to) != 0)
                 return -ENOMEM;
@@ -128,7 +131,8 @@ static int get(const char *key, const char *value, struct record *r, bool *end) 
                       { "service-machine", &r->prop.service_machine },
                       { "exposed-name", &r->prop.exposed_name },
                       { "exposed-path", &r->prop.exposed_path },
-                      { "identity", &r->identity } };
+                      { "identity", &r->identity },
+                      { "boot", &r->boot } };
 
         for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
                 if (strcmp(key, texts[i].key) == 0)
@@ -212,4 +216,28 @@ char *record_identity(int folder) {
         return asprintf(&identity, "%ju:%ju", (uintmax_t)st.st_ino, (uintmax_t)lookup.treeid) < 0
                        ? NULL
                        : identity;
+}
+
+char *record_boot(void) {
+        _cleanup_close_ int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+        char id[40];
+        ssize_t n = fd < 0 ? -1 : read(fd, id, sizeof(id) - 1);
+
+        if (n <= 0)
+                return NULL;
+        id[n] = '\0';
+        id[strcspn(id, "\n")] = '\0';
+        return strdup(id);
+}
+
+bool record_is_outlived(const struct record *record) {
+        _cleanup_free_ char *boot = record->boot ? record_boot() : NULL;
+        const char *machine = record->prop.service_machine;
+        char host[256] = "localhost";
+
+        (void)gethostname(host, sizeof(host) - 1);
+        /* on a disk that several machines share, another one's boot says nothing */
+        return record->prop.status == VSS_SS_CREATED &&
+               !(record->prop.attributes & VSS_VOLSNAP_ATTR_NO_AUTO_RELEASE) && boot &&
+               strcmp(record->boot, boot) != 0 && machine && strcmp(machine, host) == 0;
 }

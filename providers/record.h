@@ -18,6 +18,7 @@ struct record {
         uint32_t context;
         uint32_t spread_ms; /* P-92 */
         char *identity; /* of the folder: it was not copied here from elsewhere */
+        char *boot; /* the machine's boot under which it was made; NULL: unknown */
 };
 
 void record_done(struct record *record);
@@ -40,5 +41,11 @@ int record_copy_properties(const struct record *record, struct vss_snapshot_prop
 /* record_identity() - the inode number of @folder, for btrfs with the id of its subvolume (a
  * snapshot repeats inode numbers); the caller frees it, NULL with errno */
 char *record_identity(int folder);
+
+/* record_boot() - this boot's, by the kernel; the caller frees it, NULL when it does not say */
+char *record_boot(void);
+/* record_is_outlived() - an auto-release copy ends with its requester, and this one's ended at the
+ * latest with the boot before; whoever should have deleted it, is not there any more */
+bool record_is_outlived(const struct record *record);
 
 #endif

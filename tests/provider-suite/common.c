@@ -471,6 +471,44 @@ static void test_next_set_sweeps(void) {
 }
 
 /* What is not ours by name, owner, mode and identity is never listed and never removed */
+/* the machine died while a copy was read: its record in the service is gone with its memory. What
+ * was to end with the requester goes with the next set, what is to stay stays (S-60, P-33) */
+static void test_earlier_boot(void) {
+        const size_t places = suite.area ? 1 : suite.mount_count;
+        static const struct {
+                uint32_t context;
+                const char *change; /* of the record */
+                bool stays;
+        } lines[] = { { VSS_CTX_BACKUP, "s/^boot=.*/boot=another/", false },
+                      { VSS_CTX_BACKUP, "s/^nothing//", true },
+                      { VSS_CTX_BACKUP, "s/^boot=.*/boot=another/;s/^service-machine=/&not-/",
+                        true },
+                      { VSS_CTX_APP_ROLLBACK, "s/^boot=.*/boot=another/", true } };
+        char records[512];
+        struct vss_id left;
+        uint32_t deleted;
+
+        for (size_t i = 0; !is_memory() && i < sizeof(lines) / sizeof(lines[0]); i++) {
+                struct set set = set_new(), next = set_new();
+
+                set.context = lines[i].context;
+                set_run(&set, BEGIN, POST_FINAL);
+                for (size_t k = 0; k < places; k++) {
+                        snprintf(records, sizeof(records), "%s/.vss/%s-%s",
+                                 suite.area ? suite.area : suite.mounts[k], ops->name,
+                                 text_of(&set.id));
+                        shell("sed -i \"$2\" \"$1\"*/record", records, lines[i].change);
+                }
+                set_run(&next, BEGIN, END_PREPARE);
+                CHECK_INT(folders_of_set(&set.id) > 0, lines[i].stays);
+                ops->abort_snapshots(&provider, &next.id);
+                if (lines[i].stays)
+                        CHECK_INT(delete_object(&set.id, VSS_OBJECT_SNAPSHOT_SET, true, &deleted,
+                                                &left),
+                                  0);
+        }
+}
+
 static void test_foreign(void) {
         const char *root = suite.area ? suite.area : suite.mounts[0];
         struct set set = set_new(), fake = set_new();
@@ -571,6 +609,7 @@ void common_cases(void) {
         RUN(test_removed_by_many);
         RUN(test_no_record);
         RUN(test_next_set_sweeps);
+        RUN(test_earlier_boot);
         RUN(test_foreign);
         RUN(test_snapshotted);
 }
