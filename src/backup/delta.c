@@ -240,7 +240,7 @@ static const char *why_not(const struct job *job, struct references *ret) {
         if (r < 0 || fingerprint(job, now) < 0)
                 return "the last backup's list of reference snapshots cannot be read";
         if (strcmp(now, ret->fingerprint) != 0)
-                return "not the same is taken and left out as in the last backup";
+                return "what is taken or left out is not the same as in the last backup";
         return NULL;
 }
 

@@ -340,8 +340,8 @@ static int verify(int argc, char **argv) {
                 r = verify_chains(store, &list, set, damages, &watch, &chains, &error);
         if (r < 0)
                 die(&error);
-        printf("%llu files %llu bytes\n", (unsigned long long)summary.files,
-               (unsigned long long)summary.bytes);
+        printf("%llu files %llu bytes\n", (unsigned long long)(summary.files + summary.entries),
+               (unsigned long long)(summary.bytes + summary.content));
         set_damages_free(damages);
         set_list_done(&list);
         store_close(store);

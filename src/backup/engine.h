@@ -412,7 +412,9 @@ int restore_copy_out(struct store *store, const struct chain *chain, const char 
 enum { VERIFY_CONTENT = 1 << 0 /* unpack, compare each file with the manifest's digests */ };
 
 struct verify_summary {
-        uint64_t files, bytes, damaged;
+        uint64_t files, bytes; /* as stored: archives, lists, documents */
+        uint64_t entries, content; /* with VERIFY_CONTENT: what was unpacked from them */
+        uint64_t damaged;
 };
 
 /* struct set_damages - what verify_set() found in the sets it was called for, for verify_chains().

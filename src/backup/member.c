@@ -88,7 +88,8 @@ static int put_record(struct pass *pass, struct record *record) {
         int r = manifest_put(pass->run, record);
 
         component->entries++;
-        component->bytes += record->archive == ARCHIVE_NONE ? 0 : record->size;
+        /* a name more of a file brings no bytes of its own */
+        component->bytes += record->archive == ARCHIVE_NONE || record->link[0] ? 0 : record->size;
         if (!record->has_digest || record->link[0] || record->archive != ARCHIVE_DATA)
                 return r;
         count = content_digest_chunks(pass->op->digest, &numbers, &digests);

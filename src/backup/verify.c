@@ -45,14 +45,12 @@ static int damaged(struct verify *verify, const char *file, uint32_t component, 
         return verify->damages ? set_damages_add_file(verify->damages, verify->set, file) : 0;
 }
 
-static int progress(struct verify *verify, const char *path) {
+static int progress(struct verify *verify, uint64_t done, uint64_t bytes, const char *path) {
         int r;
 
-        if (!verify->watch || !verify->watch->progress ||
-            verify->summary.files % PROGRESS_STEP != 0)
+        if (!verify->watch || !verify->watch->progress || done % PROGRESS_STEP != 0)
                 return 0;
-        r = verify->watch->progress(verify->watch->userdata, verify->summary.files,
-                                    verify->summary.bytes, path);
+        r = verify->watch->progress(verify->watch->userdata, done, bytes, path);
         return r < 0 ? vss_fail(verify->reterr, r, "the verification was cancelled") : 0;
 }
 
@@ -72,7 +70,7 @@ static int check_stored(struct verify *verify, const struct stored_file *file) {
         verify->summary.files++;
         verify->summary.bytes += size;
         if (size == file->size && memcmp(digest, file->digest, DIGEST_SIZE) == 0)
-                return progress(verify, file->name);
+                return progress(verify, verify->summary.files, verify->summary.bytes, file->name);
         if (asprintf(&words,
                      size == file->size ? "its %" PRIu64 " bytes are not those that were written"
                                         : "it has %" PRIu64 " bytes and was written with %" PRIu64,
@@ -133,9 +131,9 @@ static int check_member(struct verify *verify, struct members *members,
                                                        record->archive, record->offset)
                                : 0;
         }
-        verify->summary.files++;
-        verify->summary.bytes += record->size;
-        return progress(verify, record->path);
+        verify->summary.entries++;
+        verify->summary.content += record->size;
+        return progress(verify, verify->summary.entries, verify->summary.content, record->path);
 }
 
 /* every line of a manifest, in order, each member of it that is not only a second name */
@@ -158,8 +156,12 @@ static int check_records(struct verify *verify, struct members *members,
                 component = record->component;
                 if (!before)
                         return -ENOMEM;
-                if (!record_is_entry(record) || record->archive == ARCHIVE_NONE || record->link[0])
+                if (!record_is_entry(record) || record->archive == ARCHIVE_NONE)
                         continue;
+                if (record->link[0]) { /* a name more of what is checked as another */
+                        verify->summary.entries++;
+                        continue;
+                }
                 r = check_member(verify, members, reader, record);
                 if (r < 0)
                         return r;

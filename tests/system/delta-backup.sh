@@ -90,12 +90,12 @@ back_up "$compares: .*reference" --type incremental
 
 echo "6: not the same is taken: what was left out and did not change comes in"
 back_up "$knows" --type incremental --exclude secret "$V"
-back_up "$compares: not the same is taken" --type incremental "$V"
+back_up "$compares: what is taken or left out is not the same" --type incremental "$V"
 whole
 back_up "$knows" --type incremental "$V"
 btrfs subvolume create "$V/a/nested" >/dev/null
 echo in >"$V/a/nested/file"
-back_up "$compares: not the same is taken" --type incremental "$V"
+back_up "$compares: what is taken or left out is not the same" --type incremental "$V"
 quietly "$V/a/nested/file"
 mv "$V/a/b/c" "$V/a/c"
 back_up "'$V/a/nested': $knows" --type incremental "$V"

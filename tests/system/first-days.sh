@@ -53,3 +53,39 @@ expect 0 "  log: 1 volume" vssctl backup --to "$D" --type log
 log=$(basename "$D"/*-log-*)
 vssctl list backups --from "$D" --config "$etc" | sed -n "/^$log/,\$p" >"$SCRATCH/out"
 silent "builds on"
+
+echo "-- what verify counts is what list shows, in words and in JSON"
+ln "$E/web/a.html" "$E/web/b.html"
+expect 0 "verified: 7 entries, 14 bytes" vssctl backup --to "$D" --verify --exclude lost+found "$E"
+full=$(cd "$D" && printf '%s\n' *-full-* | tail -n 1)
+held=$(vssctl list backups --from "$D" --config "$etc" | sed -n "/^$full/,\$s/^  holds: *//p")
+expect 0 "^$full: good, $held\$" vssctl verify --from "$D" "$full"
+expect 0 "^$full: good, ${held##*, }\$" vssctl verify --from "$D" --quick "$full"
+expect 0 '"record":"verify".*"entries":7,.*"good":true' vssctl backup --to "$D" --verify --json --exclude lost+found "$E"
+
+echo "-- a path or component that is not there is no success beside one that is"
+expect 1 "no such path in this backup: '$E/nope'" vssctl restore --from "$D" --into "$SCRATCH/r" "$E/web" "$E/nope"
+[ -z "$(ls "$SCRATCH/r")" ] || fail "something was restored beside a path that is not there"
+expect 1 "no such component in this backup: 'nope'" vssctl restore --from "$D" --into "$SCRATCH/r" --component app --component nope
+expect 0 "restored 2 entries" vssctl restore --from "$D" --into "$SCRATCH/r" --component Files:app "$E/db"
+expect 0 "; 1 kept as they were" vssctl restore --from "$D" --into "$SCRATCH/r" --keep-existing "$E/db/app.db"
+silent "kept: "
+
+echo "-- a damaged archive: each lost file in one line, with its path once before the archive"
+rm -rf "${D:?}/bad" && mkdir "$D/bad" && cp -a "$D/vss-store" "$D/$full" "$D/bad/"
+head -c 40 /dev/urandom | dd of="$D/bad/$full/op-1/data.tar.zst" bs=1 seek=30 conv=notrunc status=none
+expect 2 "^vssctl: $full: $E/web/a.html: lost: archive" vssctl verify --from "$D/bad"
+
+echo "-- wrong usage: the program's name, one option or the other, options where they count"
+expect 1 "^vssctl: unrecognized option" vssctl backup --bogus
+vssctl --bogus >"$SCRATCH/out" 2>&1 || true
+grep -q "'vssctl --help'" "$SCRATCH/out" || fail "the hint: $(cat "$SCRATCH/out")"
+expect 1 "not both" vssctl restore --from "$D" --into "$SCRATCH/r" --in-place
+expect 1 "say where to" vssctl restore --from "$D"
+expect 1 "^vssctl: --from is for" vssctl list writers --from "$D"
+expect 1 "are for 'vssctl list paths'" vssctl list backups --from "$D" --set latest
+
+echo "-- a full disk: the words say what to do, and not to wait"
+head -c 80M /dev/urandom >"$E/big"
+expect 2 "no room left" vssctl backup --to "$D" "$E/big"
+silent "trying again"

@@ -118,7 +118,8 @@ int next_option(const struct verb *verb, int argc, char *argv[]) {
                         puts("vssctl " VSS_VERSION);
                         exit(finish_output(EXIT_OK));
                 case '?':
-                        fprintf(stderr, "Try 'vssctl %s --help'.\n", verb->name);
+                        fprintf(stderr, "Try 'vssctl %s%s--help'.\n", verb->name,
+                                *verb->name ? " " : "");
                         return c;
                 default:
                         return c;
@@ -168,7 +169,8 @@ int report_error(const struct vss_error *error, const char *what_format, ...) {
         if (error->code < -4095) /* an official code; the words of an errno say it all */
                 fprintf(stderr, " (%s 0x%08x)", vss_error_name(error->code), (unsigned)error->code);
         fputc('\n', stderr);
-        if (vss_error_is_retryable(error->code))
+        /* of a full disk the words say what to do; it does not become empty by waiting */
+        if (vss_error_is_retryable(error->code) && error->code != VSS_E_INSUFFICIENT_STORAGE)
                 fprintf(stderr, "vssctl: trying again later may help\n");
         return exit_code_of(error->code);
 }
@@ -200,6 +202,7 @@ int main(int argc, char *argv[]) {
         if (argc >= 2 && argv[1][0] != '-') {
                 for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
                         if (strcmp(argv[1], verbs[i]->name) == 0) {
+                                argv[1] = argv[0]; /* getopt's messages begin with it */
                                 return finish_output(verbs[i]->run(argc - 1, argv + 1));
                         }
                 return usage_error("there is no verb '%s'; see 'vssctl --help'", argv[1]);

@@ -351,6 +351,12 @@ void print_trouble(const char *where, const char *path, const char *placed, int 
 
         progress("%s", "");
         if (!arg_json) {
+                size_t n = strlen(path);
+
+                /* words that begin with the path, "'PATH' is lost", need it no second time */
+                if (*words == '\'' && n > 0 && strncmp(words + 1, path, n) == 0 &&
+                    strncmp(words + 1 + n, "' is ", 5) == 0)
+                        words += n + 6;
                 fprintf(stderr, "vssctl: %s%s%s%s%s\n", printable(where), *where ? ": " : "",
                         printable(path), *path ? ": " : "", printable(words));
                 return;

@@ -219,8 +219,11 @@ static int verify_outcome(const struct backup_outcome *o) {
         progress("%s", "");
         if (r < 0)
                 return report_error(&error, "the backup does not verify");
-        if (!arg_json)
-                printf("  verified: %" PRIu64 " files\n", summary.files);
+        if (arg_json)
+                print_verify_record(o->folder, &summary, &(struct chain_summary){ 0 }, true);
+        else
+                printf("  verified: %s, %s\n", format_entries(summary.entries),
+                       format_bytes(summary.content));
         return EXIT_OK;
 }
 

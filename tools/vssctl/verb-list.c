@@ -17,7 +17,7 @@ DEFINE_CLEANUP(struct vss_enum_object *, vss_enum_object_free)
 
 enum { OPT_FROM = 1, OPT_SET, OPT_COMPONENT };
 
-static const char *arg_from, *arg_set = "latest";
+static const char *arg_from, *arg_set;
 static const char *arg_components[64];
 static size_t arg_component_count;
 
@@ -340,7 +340,7 @@ static int parse_options(int argc, char *argv[]) {
 
 /* list_store() - what is read from a store and needs no service */
 static int list_store(const char *what, const char *const *paths, size_t path_count) {
-        const struct path_listing listing = { arg_from,       arg_set,
+        const struct path_listing listing = { arg_from,       arg_set ? arg_set : "latest",
                                               arg_components, arg_component_count,
                                               paths,          path_count };
 
@@ -365,11 +365,15 @@ static int run_list(int argc, char *argv[]) {
         if (optind != argc)
                 return usage_error("one thing at a time: 'vssctl list %s' takes no '%s'",
                                    printable(what), printable(argv[optind]));
+        if (arg_component_count > 0 || arg_set)
+                return usage_error("--set and --component are for 'vssctl list paths'");
         if (strcmp(what, "backups") == 0)
                 return list_store(what, NULL, 0);
         for (size_t i = 0; i < ELEMENTSOF(kinds); i++)
                 if (strcmp(what, kinds[i].name) == 0)
-                        return kinds[i].list();
+                        return arg_from ? usage_error("--from is for 'vssctl list backups' and "
+                                                      "'vssctl list paths'")
+                                        : kinds[i].list();
         return usage_error("cannot list '%s'; there are writers, components, providers, volumes, "
                            "shadows, backups and paths",
                            printable(what));

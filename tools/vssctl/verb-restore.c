@@ -49,13 +49,11 @@ struct restoring {
 
 static void on_result(void *userdata, const struct entry *entry, const char *placed,
                       enum restore_outcome outcome, int code, const char *words) {
-        if (outcome != RESTORE_KEPT || arg_json)
-                return; /* what failed is told by on_trouble() */
-        if (entry->type == ENTRY_SOCKET)
+        /* what failed is told by on_trouble(); what --keep-existing kept is counted: it may be all
+         */
+        if (outcome == RESTORE_KEPT && !arg_json && entry->type == ENTRY_SOCKET)
                 fprintf(stderr, "vssctl: left out, its program makes this socket: %s\n",
                         printable(placed));
-        else
-                fprintf(stderr, "vssctl: kept: %s\n", printable(placed));
 }
 
 static void on_trouble(void *userdata, uint32_t component, const char *path, int code,
@@ -129,18 +127,19 @@ static void warn_failed(const struct set_component *component) {
                 component->words ? printable(component->words) : "no reason recorded");
 }
 
-/* holds_a_path() - is any of the paths asked for in this image? */
-static bool holds_a_path(const struct source_set *from, const struct set_place *place) {
+/* holds() - is any of these paths in this image? */
+static bool holds(const struct source_set *from, const struct set_place *place,
+                  const char *const *paths, size_t count) {
         struct chain chain = { 0 };
-        bool found = from->paths->count == 0;
+        bool found = false;
 
-        if (found || chain_of(from->sets, place, &chain, NULL) < 0)
+        if (chain_of(from->sets, place, &chain, NULL) < 0)
                 return true; /* what is wrong with the chain is told when it is restored */
-        for (size_t i = 0; !found && i < from->paths->count; i++) {
+        for (size_t i = 0; !found && i < count; i++) {
                 const struct entry *entry;
                 struct view *view;
 
-                if (view_open(from->store, &chain, from->paths->items[i], &view, NULL) < 0)
+                if (view_open(from->store, &chain, paths[i], &view, NULL) < 0)
                         continue;
                 found = view_next(view, &entry, NULL) == 1;
                 view_close(view);
@@ -149,15 +148,63 @@ static bool holds_a_path(const struct source_set *from, const struct set_place *
         return found;
 }
 
+static bool may_hold(const struct set_component *component) {
+        return is_asked_for(&component->key) &&
+               (component->entries > 0 || !vss_id_is_null(&component->base));
+}
+
 /* wanted_here() - is there anything of what was asked for? */
 static bool wanted_here(const struct source_set *from, const struct set_operation *operation,
                         size_t index) {
-        const struct set_component *component = &operation->components[index];
         const struct set_place place = { from->set, operation->number, (uint32_t)index };
 
-        return is_asked_for(&component->key) &&
-               (component->entries > 0 || !vss_id_is_null(&component->base)) &&
-               holds_a_path(from, &place);
+        return may_hold(&operation->components[index]) &&
+               (from->paths->count == 0 ||
+                holds(from, &place, from->paths->items, from->paths->count));
+}
+
+static bool is_in_set(const struct source_set *from, const char *path) {
+        for (size_t i = 0; i < from->set->operations_count; i++) {
+                const struct set_operation *operation = &from->set->operations[i];
+
+                for (size_t k = 0; k < operation->components_count; k++) {
+                        const struct set_place place = { from->set, operation->number,
+                                                         (uint32_t)k };
+
+                        if (may_hold(&operation->components[k]) && holds(from, &place, &path, 1))
+                                return true;
+                }
+        }
+        return false;
+}
+
+static bool has_component(const struct set_info *set, const char *name) {
+        for (size_t i = 0; i < set->operations_count; i++)
+                for (size_t k = 0; k < set->operations[i].components_count; k++) {
+                        const struct component_key *key = &set->operations[i].components[k].key;
+
+                        if (*key->name && component_is_named(name, key))
+                                return true;
+                }
+        return false;
+}
+
+static int not_there(const char *what, const char *name) {
+        return usage_error("nothing is restored: there is no such %s in this backup: '%s'; 'vssctl "
+                           "list backups' shows its components, 'vssctl list paths' its paths",
+                           what, printable(name));
+}
+
+/* check_asked() - all that was named is there: who restores two things and mistypes one must not be
+ * told that all went well */
+static int check_asked(const struct source_set *from) {
+        for (size_t i = 0; i < arg_component_count; i++)
+                if (!has_component(from->set, arg_components[i]))
+                        return not_there("component", arg_components[i]);
+        for (size_t i = 0; i < from->paths->count; i++)
+                if (!is_in_set(from, from->paths->items[i]))
+                        return not_there("path", from->paths->items[i]);
+        return EXIT_OK;
 }
 
 static void on_note(void *userdata, const char *words) {
@@ -234,9 +281,11 @@ static int restore_operation(const struct source_set *from, const struct set_ope
 }
 
 static int restore_set(const struct source_set *from, struct restore_summary *total) {
-        int result = EXIT_OK;
+        int result = check_asked(from);
         bool found = false;
 
+        if (result != EXIT_OK)
+                return result;
         for (size_t i = 0; i < from->set->operations_count; i++) {
                 int r = restore_operation(from, &from->set->operations[i], &found, total);
 
@@ -250,9 +299,7 @@ static int restore_set(const struct source_set *from, struct restore_summary *to
                 return EXIT_RUNTIME;
         }
         if (!found)
-                return usage_error(
-                        "there is no such path or component in this backup; 'vssctl list "
-                        "backups' shows its components, 'vssctl list paths' its paths");
+                return usage_error("nothing of what was asked for is in this backup");
         return result;
 }
 
@@ -351,7 +398,9 @@ static int parse_options(int argc, char *argv[]) {
                 }
         if (!arg_from)
                 return usage_error("say which store: --from STORE");
-        if (!arg_into == !arg_in_place)
+        if (arg_into && arg_in_place)
+                return usage_error("--into or --in-place, not both");
+        if (!arg_into && !arg_in_place)
                 return usage_error("say where to: --into DIR, or --in-place to replace what is "
                                    "there");
         return EXIT_OK;

@@ -27,6 +27,23 @@ struct checked {
         struct vss_error error;
 };
 
+void print_verify_record(const char *folder, const struct verify_summary *summary,
+                         const struct chain_summary *chains, bool good) {
+        struct json json = { 0 };
+
+        json_string(&json, "record", "verify");
+        json_string(&json, "folder", folder);
+        json_number(&json, "entries", (int64_t)summary->entries);
+        json_number(&json, "bytes", (int64_t)summary->content);
+        json_number(&json, "stored_files", (int64_t)summary->files);
+        json_number(&json, "stored_bytes", (int64_t)summary->bytes);
+        json_number(&json, "damaged", (int64_t)summary->damaged);
+        json_number(&json, "lost_with_bases", (int64_t)chains->lost);
+        json_number(&json, "components_broken", (int64_t)chains->broken);
+        json_bool(&json, "good", good);
+        (void)json_print(&json);
+}
+
 struct verifying {
         struct store *store;
         struct set_list sets;
@@ -78,25 +95,18 @@ static void verify_own(struct verifying *v, size_t index) {
 static void print_verified(const struct set_info *set, const struct checked *checked,
                            const struct chain_summary *chains, int result) {
         const struct verify_summary *s = &checked->summary;
-        struct json json = { 0 };
 
-        if (!arg_json) {
-                printf("%s: %s, %" PRIu64 " files, %s\n", printable(set->folder),
-                       checked->result < 0 ? "DAMAGED"
-                       : result < 0        ? "NOT WHOLE"
-                                           : "good",
-                       s->files, format_bytes(s->bytes));
+        if (arg_json) {
+                print_verify_record(set->folder, s, chains, checked->result >= 0 && result >= 0);
                 return;
         }
-        json_string(&json, "record", "verify");
-        json_string(&json, "folder", set->folder);
-        json_number(&json, "files", (int64_t)s->files);
-        json_number(&json, "bytes", (int64_t)s->bytes);
-        json_number(&json, "damaged", (int64_t)s->damaged);
-        json_number(&json, "lost_with_bases", (int64_t)chains->lost);
-        json_number(&json, "components_broken", (int64_t)chains->broken);
-        json_bool(&json, "good", checked->result >= 0 && result >= 0);
-        (void)json_print(&json);
+        printf("%s: %s, ", printable(set->folder),
+               checked->result < 0 ? "DAMAGED"
+               : result < 0        ? "NOT WHOLE"
+                                   : "good");
+        if (!arg_quick)
+                printf("%s, %s, ", format_entries(s->entries), format_bytes(s->content));
+        printf("%s stored\n", format_bytes(s->bytes));
 }
 
 /* verify_inherited() - what it builds on, now that all below it is known; exit code */

@@ -94,6 +94,13 @@ const char *attribute_words(uint32_t attributes); /* T-41; same ring */
 /* print_note() - something the user should know, on standard error or as a record */
 void print_note(const char *words);
 
+struct verify_summary;
+struct chain_summary;
+
+/* print_verify_record() - what a verification of a backup found, in JSON */
+void print_verify_record(const char *folder, const struct verify_summary *summary,
+                         const struct chain_summary *chains, bool good);
+
 /* print_trouble() - one file that went wrong; @where: the component or backup it belongs to, ""
  * for plain files; @placed: where it was to go, or NULL */
 void print_trouble(const char *where, const char *path, const char *placed, int code,
