@@ -36,6 +36,13 @@ static struct job_component *component_of_item(struct job *job, const struct pla
         return job_component_find(job, item->writer, defining);
 }
 
+/* rule_of() - behind what fails an item as a whole */
+static const char *rule_of(const struct plan_item *item, int code) {
+        if (code == VSS_E_WRITERERROR_INCONSISTENTSNAPSHOT)
+                return "I-101";
+        return item->decision == DECIDE_RANGES ? "I-121" : "M-43";
+}
+
 static int run_item(struct job *job, const struct plan_item *item, struct vss_error *reterr) {
         _cleanup_error_ struct vss_error words = VSS_ERROR_INIT;
         struct job_component *c;
@@ -51,7 +58,8 @@ static int run_item(struct job *job, const struct plan_item *item, struct vss_er
         r = job_run_item(job, item, c->index, &words);
         /* one bad item fails its component, a full or broken store fails the backup */
         if (r == E_INVALIDARG || r == VSS_E_WRITERERROR_INCONSISTENTSNAPSHOT || r == -ENOENT) {
-                c->failed = true;
+                c->failed = job->item_failed = true;
+                job->item_rule = rule_of(item, r);
                 if (job->watch->trouble)
                         job->watch->trouble(job->watch->userdata, c->key.name, item->path, r,
                                             vss_error_message(&words));
@@ -59,6 +67,41 @@ static int run_item(struct job *job, const struct plan_item *item, struct vss_er
         }
         if (r < 0)
                 vss_error_move(reterr, &words);
+        return r;
+}
+
+/* fail_items() - what was not carried out because its component had failed before (B-85, B-116),
+ * and what stands or falls with another item */
+static void fail_items(struct job *job) {
+        for (size_t i = 0; i < job->plan.count; i++) {
+                struct plan_item *item = &job->plan.items[i];
+                const struct job_component *c =
+                        item->writer == PLAN_OWN ? NULL : component_of_item(job, item);
+
+                if (!c || !c->failed || item->failed || item->decision == DECIDE_SKIP)
+                        continue;
+                item->failed = true;
+                item->rule = c->rule ? c->rule : "B-153";
+        }
+}
+
+/* run_plan() - B-141: writer by writer, component by component; own paths and what the writers'
+ * entries added come last */
+static int run_plan(struct job *job, struct vss_error *reterr) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < job->plan.count; i++) {
+                struct plan_item *item = &job->plan.items[i];
+
+                job->item_failed = job->item_left_out = false;
+                job->item_rule = "B-153";
+                r = run_item(job, item, reterr);
+                item->failed = job->item_failed;
+                item->left_out = job->item_left_out;
+                if (item->failed || item->left_out)
+                        item->rule = item->failed ? job->item_rule : "I-135";
+        }
+        fail_items(job);
         return r;
 }
 
@@ -135,9 +178,8 @@ int job_copy(struct job *job, struct set_writer *set, struct vss_error *reterr) 
                 r = declare_components(job, reterr);
         if (r >= 0)
                 r = delta_ask(job);
-        /* B-141: writer by writer, component by component; own paths come last in the plan */
-        for (size_t i = 0; r >= 0 && i < job->plan.count; i++)
-                r = run_item(job, &job->plan.items[i], reterr);
+        if (r >= 0)
+                r = run_plan(job, reterr);
         if (r >= 0)
                 r = volumes_check_copies(job->bc, &job->volumes, reterr);
         if (r >= 0)

@@ -379,6 +379,7 @@ static void fail_components_of(struct job *job, const struct vss_writer_status *
                 if (!vss_id_equal(&w->instance_id, &status->instance_id) || c->failed)
                         continue;
                 c->failed = true;
+                c->rule = "B-116";
                 selection_note(&job->selection, "component '%s' of writer '%s' is not saved: %s",
                                w->components[c->component].full_path, w->identity.name,
                                words_of(status));
@@ -465,6 +466,7 @@ static void read_failures(struct job *job, size_t writer,
                         continue;
                 }
                 c->failed = true;
+                c->rule = "B-85";
                 selection_note(&job->selection, "component '%s' is not saved: %s",
                                vss_component_get_component_name(component),
                                message ? message : vss_error_text(failure));

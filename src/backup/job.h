@@ -17,6 +17,7 @@ struct job_component {
         uint32_t index; /* in the engine's operation */
         struct set_place base;
         bool has_base, failed;
+        const char *rule; /* behind a failure before the copy */
 };
 
 struct delta;
@@ -41,6 +42,8 @@ struct job {
         bool writers_missing; /* a configured writer could not be asked (B-82) */
         struct set_place own_base;
         bool has_own_base, own_failed;
+        bool item_failed, item_left_out; /* of the item that is being carried out */
+        const char *item_rule; /* behind that */
         struct operation *operation; /* owned by the set being written */
         struct delta *delta; /* delta.h */
         size_t notes_told;
@@ -73,7 +76,9 @@ void job_tell_notes(struct job *job);
 struct job_component *job_component_find(struct job *job, size_t writer, size_t component);
 struct component_key job_engine_key(const struct job *job, const struct job_component *component);
 
-/* sources.c: one item of the plan to the engine */
+/* sources.c: is the item read from a copy? The same answer before and after it exists */
+bool job_reads_copy(const struct job *job, const struct plan_item *item);
+/* one item of the plan to the engine */
 int job_run_item(struct job *job, const struct plan_item *item, uint32_t component,
                  struct vss_error *reterr);
 /* coverage: what belongs to a writer's component is not the requester's own */

@@ -13,13 +13,13 @@
 #include "base/ranges.h"
 #include "vss/documents.h"
 
-const char *decision_to_string(enum decision decision) {
+const char *plan_item_word(const struct plan_item *item) {
         static const char *const words[DECIDE_MAX] = {
                 [DECIDE_WHOLE] = "whole",   [DECIDE_COMPARE] = "changed", [DECIDE_SINCE] = "since",
                 [DECIDE_RANGES] = "ranges", [DECIDE_SKIP] = "skipped",
         };
 
-        return words[decision];
+        return item->failed ? "failed" : words[item->left_out ? DECIDE_SKIP : item->decision];
 }
 
 static void item_done(struct plan_item *item) {
@@ -232,16 +232,20 @@ static bool item_covers(const struct plan_item *item, const char *path, const ch
                vss_filespec_matches(item->filespec, name);
 }
 
+/* find_covering() - the file set that holds the file; of several one that an entry decides about */
 static struct plan_item *find_covering(struct plan *plan, size_t writer, size_t defining,
                                        const char *path, const char *name) {
+        struct plan_item *found = NULL;
+
         for (size_t i = first_of(plan, writer, defining); i != PLAN_END;
              i = plan->items[i].next_in_set) {
                 struct plan_item *item = &plan->items[i];
 
-                if (!plan_takes_alone(item) && item_covers(item, path, name))
-                        return item;
+                if (!plan_takes_alone(item) && item_covers(item, path, name) &&
+                    (!found || (item->differenced && !found->differenced)))
+                        found = item;
         }
-        return NULL;
+        return found;
 }
 
 static int add_differenced(struct plan *plan, size_t writer, size_t defining,
@@ -267,6 +271,7 @@ static int add_differenced(struct plan *plan, size_t writer, size_t defining,
                 item->recursive = recursive;
                 item->from_snapshot = true;
         }
+        item->differenced = true;
         if (effective != VSS_BT_INCREMENTAL && effective != VSS_BT_DIFFERENTIAL) {
                 item->decision = DECIDE_WHOLE;
                 item->rule = "I-108";
@@ -392,8 +397,7 @@ static int add_partial(const struct entries *e, size_t defining,
         if (r < 0)
                 return r;
         covering = find_covering(e->plan, e->writer, defining, path, name);
-        if (covering &&
-            (covering->decision == DECIDE_SINCE || covering->decision == DECIDE_COMPARE)) {
+        if (covering && covering->differenced) {
                 selection_note(e->notes,
                                "writer '%s' names '%s/%s' as differenced and as partial file; "
                                "it is treated as differenced (I-138)",

@@ -19,7 +19,6 @@ enum decision {
         DECIDE_SKIP, /* nothing, and the catalogue says so */
         DECIDE_MAX
 };
-const char *decision_to_string(enum decision decision);
 
 #define PLAN_OWN SIZE_MAX /* the requester's own paths: no writer */
 
@@ -36,8 +35,11 @@ struct plan_item {
         size_t ranges_count, ranges_capacity;
         bool from_snapshot; /* else from the original volume, where no copy is */
         bool live; /* from the original in any case: a ranges file (I-128) */
+        bool differenced; /* an entry decides about it, not the mask (I-105) */
+        bool failed; /* when it was carried out, or its component before that */
+        bool left_out; /* when it was carried out: excluded, though the writer named it (I-135) */
         bool must_exist; /* a plain name that is missing fails the component (M-43) */
-        const char *rule; /* number of the rule behind the decision */
+        const char *rule; /* number of the rule behind the decision, or behind its failure */
         size_t next_in_set; /* of the same explicit component, or PLAN_END */
 };
 
@@ -72,6 +74,9 @@ int plan_make(const struct selection *selection, const char *const *paths, uint3
 int plan_add_entries(struct plan *plan, size_t writer, struct vss_writer_components *components,
                      struct selection *notes, struct vss_error *reterr);
 void plan_done(struct plan *plan);
+
+/* plan_item_word() - what is, or was, done with it: "whole", "ranges", "skipped", "failed", ... */
+const char *plan_item_word(const struct plan_item *item);
 
 /* plan_reads() - the directory or file that the item is read from, before shadow copies */
 const char *plan_reads(const struct plan_item *item);

@@ -76,6 +76,23 @@ static int nothing_to_do(const struct run *run, struct vss_error *reterr) {
                         "there is nothing to back up: name paths or components");
 }
 
+/* tell_items() - the plan, item by item, to who watches */
+static void tell_items(const struct job *job, bool final) {
+        for (size_t i = 0; job->watch->item && i < job->plan.count; i++) {
+                const struct plan_item *item = &job->plan.items[i];
+                const struct planned planned = {
+                        .plan = &job->plan,
+                        .item = item,
+                        .volume = volumes_find(&job->volumes, plan_reads(item)),
+                        .from_copy = job_reads_copy(job, item),
+                        .final = final,
+                        .type = job->type,
+                };
+
+                job->watch->item(job->watch->userdata, &planned);
+        }
+}
+
 int backup_plan(const struct backup_request *request, const struct backup_watch *watch,
                 struct vss_error *reterr) {
         _cleanup_(store_closep) struct store *store = NULL;
@@ -99,12 +116,8 @@ int backup_plan(const struct backup_request *request, const struct backup_watch 
                 if (!is_idle(job)) {
                         delta_foretell(job);
                         job_tell_notes(job);
+                        tell_items(job, false);
                 }
-                for (size_t k = 0; !is_idle(job) && k < job->plan.count; k++)
-                        if (watch->item)
-                                watch->item(watch->userdata, &job->plan, &job->plan.items[k],
-                                            volumes_find(&job->volumes,
-                                                         plan_reads(&job->plan.items[k])));
         }
         run_done(&run);
         set_list_done(&sets);
@@ -126,6 +139,7 @@ static int run_jobs(struct run *run, struct set_writer *set, uint64_t *copy_us,
                         r = job_copy(job, set, reterr);
                 if (r < 0)
                         return r;
+                tell_items(job, true);
                 *copy_us += monotonic_us() - began;
         }
         return 0;

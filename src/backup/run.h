@@ -24,6 +24,17 @@ struct backup_request {
         bool no_delta; /* compare everything, whatever providers know of changes */
 };
 
+/* struct planned - one item of the plan, told before the copies exist or after it was carried out
+ * @final: it was carried out: the writers' entries are in it, what failed says so (I-143)
+ * @type:  of the operation it belongs to, enum vss_backup_type */
+struct planned {
+        const struct plan *plan;
+        const struct plan_item *item;
+        const struct used_volume *volume; /* that it lies on, or NULL: on none of the set */
+        bool from_copy, final;
+        uint32_t type;
+};
+
 /* All may be NULL. Called from the thread that runs the backup. */
 struct backup_watch {
         void *userdata;
@@ -34,8 +45,8 @@ struct backup_watch {
         void (*trouble)(void *userdata, const char *component, const char *path, int code,
                         const char *words);
         void (*writer)(void *userdata, const struct vss_writer_status *status);
-        void (*item)(void *userdata, const struct plan *plan, const struct plan_item *item,
-                     const struct used_volume *volume);
+        /* backup_plan(), and backup_run() once the operation is stored */
+        void (*item)(void *userdata, const struct planned *planned);
 };
 
 struct backup_operation_outcome {

@@ -11,7 +11,6 @@
 
 #include "backup/delta.h"
 #include "backup/job.h"
-#include "base/array.h"
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/ranges.h"
@@ -67,6 +66,16 @@ static bool writer_excludes(const struct chosen_writer *writer, const char *path
         return false;
 }
 
+/* of_one_component() - what another component says of its files takes nothing from this one */
+static bool of_one_component(const struct deciding *d, const struct plan_item *other) {
+        const struct chosen_component *components;
+
+        if (d->item->writer == PLAN_OWN || d->item->writer != other->writer)
+                return false;
+        components = d->job->selection.writers[other->writer].components;
+        return components[d->item->component].defining == components[other->component].defining;
+}
+
 /* taken_alone() - a partial file is not copied by the file set around it (I-127), a ranges file by
  * nobody else (I-128) */
 static bool taken_alone(const struct deciding *d, const char *path) {
@@ -84,8 +93,7 @@ static bool taken_alone(const struct deciding *d, const char *path) {
                         n--;
                 if (plan_takes_alone(item) && n == folder && strncmp(item->path, path, n) == 0 &&
                     strcmp(item->filespec, name) == 0 &&
-                    (item->writer == d->item->writer ||
-                     (item->live && d->item->writer == PLAN_OWN)))
+                    (of_one_component(d, item) || (item->live && d->item->writer == PLAN_OWN)))
                         return true;
         }
         return false;
@@ -184,6 +192,7 @@ static int watch_progress(void *userdata, uint64_t entries, uint64_t bytes, cons
 }
 
 static void mark_failed(struct job *job, uint32_t component) {
+        job->item_failed = true;
         if (component == 0)
                 job->own_failed = true;
         for (size_t i = 0; i < job->component_count; i++)
@@ -201,6 +210,10 @@ static void watch_trouble(void *userdata, uint32_t component, const char *path, 
                                                               .full_path;
 
         mark_failed(w->job, component);
+        if (code == -ERANGE && item->decision == DECIDE_RANGES)
+                w->job->item_rule = "I-121";
+        else if (code == -ENOENT && item->must_exist)
+                w->job->item_rule = "M-43";
         if (w->job->watch->trouble)
                 w->job->watch->trouble(w->job->watch->userdata, name, path, code, words);
 }
@@ -311,6 +324,7 @@ static int run_ranges(struct job *job, const struct plan_item *item, struct sour
                                "writer '%s' names '%s' as partial file, which is left out of "
                                "backups: it is not saved (I-134)",
                                job->selection.writers[item->writer].identity.name, source->path);
+                job->item_left_out = true;
                 return 0;
         }
         r = read_ranges(item, &ranges, reterr);
@@ -439,6 +453,18 @@ static int run_nested(struct job *job, const struct plan_item *item, struct deci
         return 0;
 }
 
+bool job_reads_copy(const struct job *job, const struct plan_item *item) {
+        const struct used_volume *v = volumes_find(&job->volumes, plan_reads(item));
+        _cleanup_free_ char *file = NULL;
+
+        if (item->live || item->from_snapshot)
+                return !item->live;
+        if (plan_takes_alone(item) && item->filespec) /* as it stands in the plan */
+                file = path_join(plan_reads(item), item->filespec);
+        /* I-84: read the original only where there is no copy */
+        return v && copy_has(v, file ? file : plan_reads(item));
+}
+
 /* run_whole_item() - an item whose paths are those to read */
 static int run_whole_item(struct job *job, const struct plan_item *item, uint32_t component,
                           struct vss_error *reterr) {
@@ -451,8 +477,7 @@ static int run_whole_item(struct job *job, const struct plan_item *item, uint32_
                                  .recursive = item->recursive };
         int r = 0;
 
-        /* I-84: read the original only where there is no copy */
-        if (item->live || (!item->from_snapshot && (!v || !copy_has(v, plan_reads(item)))))
+        if (!job_reads_copy(job, item))
                 return run_on_original(job, item, component, reterr);
         if (!v)
                 return vss_fail(reterr, VSS_E_WRITERERROR_INCONSISTENTSNAPSHOT,

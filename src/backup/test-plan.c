@@ -405,8 +405,7 @@ static void test_masks(void) {
                 if (f.plan.items[0].decision != row->decision ||
                     (row->decision == DECIDE_WHOLE &&
                      f.plan.items[0].from_snapshot != row->snapshot))
-                        CHECK_FAIL_("%s: %s by %s", row->vector,
-                                    decision_to_string(f.plan.items[0].decision),
+                        CHECK_FAIL_("%s: %s by %s", row->vector, plan_item_word(&f.plan.items[0]),
                                     f.plan.items[0].rule);
                 /* IV-107, IV-108: without LAST_MODIFY nothing may turn up later */
                 CHECK_INT(plan_needs_snapshot(&f.plan, &f.plan.items[0]),
@@ -569,6 +568,26 @@ static void test_members(void) {
         done(&f);
 }
 
+/* I-138: also where the type makes the differenced entry take all; and of two file sets that hold
+ * the file the one that an entry decides about */
+static void test_both_in_full(void) {
+        struct fixture f = with_entries(
+                VSS_BT_FULL, "257", PARTIAL("/d", "p.t", "0:5") DIFFERENCED("/d", "*.t", "200"));
+
+        CHECK_INT(f.plan.count, 1);
+        CHECK_INT(f.plan.items[0].decision, DECIDE_WHOLE);
+        CHECK_STR(f.plan.items[0].rule, "I-108");
+        CHECK(strstr(f.selection.notes[0], "I-138"));
+        done(&f);
+        f = with_entries(VSS_BT_INCREMENTAL, "257",
+                         PARTIAL("/d", "new.t", "0:5") DIFFERENCED("/d", "new.*", "200"));
+        CHECK_INT(f.plan.count, 2);
+        CHECK_INT(f.plan.items[0].decision, DECIDE_SKIP);
+        CHECK_INT(f.plan.items[1].decision, DECIDE_SINCE);
+        CHECK_INT(f.selection.note_count, 1);
+        done(&f);
+}
+
 /* IV-73, I-138: whichever entry comes first in the document */
 static void test_both(void) {
         struct fixture f =
@@ -601,5 +620,6 @@ int main(void) {
         RUN(test_ranges_file);
         RUN(test_members);
         RUN(test_both);
+        RUN(test_both_in_full);
         return 0;
 }

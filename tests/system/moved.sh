@@ -28,6 +28,7 @@ restored() { # restored [OPTIONS]
 }
 is() { [ "$(cat "$SCRATCH/r$1")" = "$2" ] || fail "'$(cat "$SCRATCH/r$1")' instead of '$2' in $1 ($at)"; }
 one_range() { # one_range OFFSET LENGTH: a ranges file, below 10
+    # shellcheck disable=SC2059 # digits of an escape
     printf "\\x01\\0\\0\\0\\0\\0\\0\\0\\x0$1\\0\\0\\0\\0\\0\\0\\0\\x0$2\\0\\0\\0\\0\\0\\0\\0" >"$B/own/r"
 }
 same() { cmp "$B/own/r" "$SCRATCH/r$B/own/r" || fail "the ranges file is an older one ($at)"; }

@@ -34,12 +34,13 @@ enum {
         OPT_PROVIDER,
         OPT_STRICT,
         OPT_VERIFY,
-        OPT_NO_DELTA
+        OPT_NO_DELTA,
+        OPT_EXPLAIN
 };
 
 static const char *arg_to, *arg_label, *arg_provider;
 static uint32_t arg_type = VSS_BT_FULL;
-static bool arg_plan, arg_all, arg_system_state, arg_strict, arg_verify, arg_no_delta;
+static bool arg_plan, arg_all, arg_system_state, arg_strict, arg_verify, arg_no_delta, arg_explain;
 
 /* ---- the account while it runs ---- */
 
@@ -105,16 +106,20 @@ static void tell_writer(void *userdata, const struct vss_writer_status *status) 
         (void)json_print(&json);
 }
 
-static void tell_item(void *userdata, const struct plan *plan, const struct plan_item *item,
-                      const struct used_volume *volume) {
+static void tell_item(void *userdata, const struct planned *planned) {
+        const struct plan_item *item = planned->item;
+        const struct plan *plan = planned->plan;
+        const struct used_volume *volume = planned->volume;
         bool own = item->writer == PLAN_OWN;
         const struct chosen_writer *w = own ? NULL : &plan->selection->writers[item->writer];
         const char *component = own ? "" : w->components[item->component].full_path;
-        const char *from = item->decision == DECIDE_SKIP ? "nowhere"
-                           : item->from_snapshot         ? "shadow copy"
-                                                         : "original";
+        const char *from = item->decision == DECIDE_SKIP || item->left_out ? "nowhere"
+                           : planned->from_copy                            ? "shadow copy"
+                                                                           : "original";
         struct json json = { 0 };
 
+        if (planned->final && !arg_explain)
+                return;
         if (arg_json) {
                 json_string(&json, "record", "plan");
                 json_string(&json, "writer", own ? NULL : w->identity.name);
@@ -123,19 +128,22 @@ static void tell_item(void *userdata, const struct plan *plan, const struct plan
                 json_string(&json, "filespec", item->filespec);
                 json_bool(&json, "recursive", item->recursive);
                 json_string(&json, "read_from", plan_reads(item));
-                json_string(&json, "decision", decision_to_string(item->decision));
+                json_string(&json, "decision", plan_item_word(item));
                 json_string(&json, "source", from);
                 json_string(&json, "volume", volume ? volume->mount_point : NULL);
                 json_string(&json, "provider", volume ? volume->provider : NULL);
                 json_string(&json, "rule", item->rule);
+                json_string(&json, "type", backup_type_word(planned->type));
+                json_bool(&json, "final", planned->final);
                 json_string(&json, "selected_by", own ? NULL : w->components[item->component].rule);
                 (void)json_print(&json);
                 return;
         }
-        printf("%-8s %s%s%s%s  from %s", decision_to_string(item->decision), printable(item->path),
+        progress("%s", "");
+        printf("%-8s %s%s%s%s  from %s", plan_item_word(item), printable(item->path),
                item->filespec ? "/" : "", item->filespec ? printable(item->filespec) : "",
                item->recursive ? " and below" : "", from);
-        if (volume && item->from_snapshot)
+        if (volume && planned->from_copy && item->decision != DECIDE_SKIP && !item->left_out)
                 printf(" of %s by %s", printable(volume->mount_point), printable(volume->provider));
         if (own)
                 printf("  (%s)\n", item->rule);
@@ -308,6 +316,9 @@ static int parse_options(int argc, char *argv[], struct lists *l) {
                 case OPT_VERIFY:
                         arg_verify = true;
                         break;
+                case OPT_EXPLAIN:
+                        arg_explain = true;
+                        break;
                 case OPT_NO_DELTA:
                         arg_no_delta = true;
                         break;
@@ -463,6 +474,7 @@ static const struct opt options[] = {
         { "provider", "NAME", "the provider that makes the shadow copies", OPT_PROVIDER },
         { "strict", NULL, "exit 2 instead of 4 when a component failed", OPT_STRICT },
         { "verify", NULL, "read the finished backup again and compare", OPT_VERIFY },
+        { "explain", NULL, "list what was copied, from where, by which rule", OPT_EXPLAIN },
         { "no-delta", NULL, "compare all, whatever the provider knows of changes", OPT_NO_DELTA },
         { NULL, NULL, NULL, 0 },
 };
