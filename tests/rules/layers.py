@@ -23,6 +23,7 @@ ALLOWED = {
     'examples': None,
     'tools/vssctl': {'base', 'backup', 'hold'},
     'tools/vss-betest': {'base'},  # a plain requester (T-1)
+    'tools/vss-provider-suite': {'base', 'volume', 'hold'},  # in place of the service
 }
 LIBVSS_BUS = {'bus/names.h', 'bus/wire.h', 'bus/loop.h'}  # all that libvss may take of src/bus
 XML = re.compile(r'#\s*include\s*<libxml/')

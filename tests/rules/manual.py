@@ -51,7 +51,7 @@ if not verbs:
     bad.append('vssctl --help names no verbs')
 for verb in verbs:
     compare(f'vssctl {verb}', help_of(vssctl, verb, '--help'), section(page, f'vssctl {verb}'), COMMON)
-for program in ('vssd', 'vss-host', 'vss-hold', 'vss-probe', 'vss-betest'):
+for program in ('vssd', 'vss-host', 'vss-hold', 'vss-probe', 'vss-betest', 'vss-provider-suite'):
     path = os.path.join(TOP, f'man/{program}.8.rst')
     if not os.path.exists(path):
         bad.append(f'{program}: no manual page')
@@ -66,6 +66,13 @@ for program in ('vssd', 'vss-host', 'vss-hold', 'vss-probe', 'vss-betest'):
     for line in usage.group(1).splitlines() if usage else ['no usage']:
         if ' '.join(line.replace('|', '').split()) not in plain:
             bad.append(f'{program}: usage "{line.strip()}" is not in the manual')
+# the scenarios of the provider suite
+scenarios = subprocess.run([os.path.join(BUILD, 'vss-provider-suite'), '--scenarios'], text=True, capture_output=True,
+                           check=True).stdout.split('\n')
+with open(os.path.join(TOP, 'man/vss-provider-suite.8.rst'), encoding='utf-8') as f:
+    written = set(re.findall(r'^\*([a-z-]+)\*$', f.read(), re.M))
+for name in sorted({line.split()[0] for line in scenarios if line} ^ written):
+    bad.append(f'vss-provider-suite: the scenario "{name}" is only in one of --scenarios and the manual')
 # a script's calls: each is in the manual with its arguments
 written = open(os.path.join(TOP, 'man/vss-betest.8.rst'), encoding='utf-8').read()
 calls = subprocess.run([os.path.join(BUILD, 'vss-betest'), '--calls'], text=True, capture_output=True,
@@ -102,5 +109,5 @@ for name in sorted(named - known):
 for header in headers:
     if f'vss/{header}' not in plain_text('libvss.3.rst'):
         bad.append(f'libvss(3) does not name vss/{header}')
-print('\n'.join(bad) or f'{len(verbs)} verbs and 5 programs: the manual and --help agree')
+print('\n'.join(bad) or f'{len(verbs)} verbs and 6 programs: the manual and --help agree')
 sys.exit(1 if bad else 0)
