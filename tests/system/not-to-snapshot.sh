@@ -98,6 +98,12 @@ copies --provider mirror "$X"
 there "$copy/data/file" "$copy/trash/sub"; gone "$copy/trash/t" "$copy/trash/sub/t"; there "$X/trash/t"
 drop
 
+echo "-- where the copy is the volume itself nothing is deleted, and that is told (S-58)"
+cp "$etc/vss.conf" "$SCRATCH/vss.conf"
+printf '[provider.memory]\nenabled = yes\norder = 1\nvolumes = %s\n[provider.mirror]\nenabled = no\n' "$X" >>"$etc/vss.conf"
+backup "$X"; said "the provider's copies cannot be written"; there "$X/trash/t" "$X/trash/sub/t" "$X/data/file"
+cp "$SCRATCH/vss.conf" "$etc/vss.conf"
+
 echo "-- B-155: a backup does not hold them, and says so; a component that names one is whole without it"
 cat >"$etc/writers.d/app.conf" <<C
 [writer]

@@ -116,6 +116,13 @@ static const char *where_in(const struct file_set *set, const char *const *volum
         return set->recursive && util_path_is_below(volume, set->path) ? "" : NULL;
 }
 
+/* is_original() - a provider that promises no copies (memory) hands out the volume itself */
+static bool is_original(const char *volume, const struct stat *copy) {
+        struct stat st;
+
+        return stat(volume, &st) < 0 || (st.st_dev == copy->st_dev && st.st_ino == copy->st_ino);
+}
+
 static void purge_volume(struct purge *purge, const char *path) {
         _cleanup_close_ int root = -1;
         const char *copy;
@@ -127,6 +134,10 @@ static void purge_volume(struct purge *purge, const char *path) {
         root = open(copy, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (root < 0 || fstat(root, &st) < 0) {
                 tell(purge, copy, errno);
+                return;
+        }
+        if (is_original(purge->volume, &st)) {
+                tell(purge, copy, EROFS);
                 return;
         }
         purge->device = st.st_dev;
