@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * coverage.c - which files belong to writers' components, and so are not the requester's own.
+ * coverage.c - which files belong to writers' components, and so are not the requester's own; so
+ * do those that a writer with such components excludes: put back beside a running application, what
+ * it keeps only while it runs (the -shm of SQLite) would harm it.
  */
 #define _GNU_SOURCE
 #include <string.h>
@@ -56,19 +58,30 @@ static int compare_sets(const void *a, const void *b) {
         return order ? order : x->recursive - y->recursive;
 }
 
+static int cover_writer(struct coverage_map *map, const struct chosen_writer *w) {
+        bool any = false;
+        size_t excludes;
+        int r = 0;
+
+        for (size_t k = 0; r >= 0 && k < w->component_count; k++)
+                if (w->components[k].covered) {
+                        any = true;
+                        r = each_file_set(&w->components[k], cover, map);
+                }
+        vss_examine_writer_metadata_get_file_counts(w->metadata, NULL, &excludes, NULL);
+        for (size_t i = 0; any && r >= 0 && i < excludes; i++)
+                r = cover(map, vss_examine_writer_metadata_get_exclude_file(w->metadata, i));
+        return r;
+}
+
 int job_coverage_new(const struct job *job, struct coverage_map **ret) {
         _cleanup_(job_coverage_freep) struct coverage_map *map = calloc(1, sizeof(*map));
 
         if (!map)
                 return -ENOMEM;
-        for (size_t i = 0; i < job->selection.writer_count; i++) {
-                const struct chosen_writer *w = &job->selection.writers[i];
-
-                for (size_t k = 0; k < w->component_count; k++)
-                        if (w->components[k].covered &&
-                            each_file_set(&w->components[k], cover, map) < 0)
-                                return -ENOMEM;
-        }
+        for (size_t i = 0; i < job->selection.writer_count; i++)
+                if (cover_writer(map, &job->selection.writers[i]) < 0)
+                        return -ENOMEM;
         if (map->count)
                 qsort(map->sets, map->count, sizeof(*map->sets), compare_sets);
         *ret = take(map);

@@ -142,45 +142,6 @@ int restore_writers_select(struct restore_writers *rw, const struct component_ke
         return 0;
 }
 
-static int report_status(struct restore_writers *rw, struct vss_error *reterr) {
-        struct vss_async *async = NULL;
-        size_t count = 0;
-        int r = vss_backup_components_gather_writer_status(rw->bc, &async, reterr);
-
-        r = finish(r, async, reterr);
-        if (r >= 0)
-                r = vss_backup_components_get_writer_status_count(rw->bc, &count, reterr);
-        for (size_t i = 0; r >= 0 && i < count; i++) {
-                struct vss_writer_status status;
-
-                r = vss_backup_components_get_writer_status(rw->bc, i, &status, reterr);
-                if (r >= 0 && status.failure != S_OK)
-                        note(rw, "writer '%s': %s", status.name,
-                             status.message && *status.message ? status.message
-                                                               : vss_error_text(status.failure));
-        }
-        return r;
-}
-
-int restore_writers_begin(struct restore_writers *rw, struct vss_error *reterr) {
-        struct vss_async *async = NULL;
-        int r;
-
-        if (!rw->any_told)
-                return 0;
-        rw->begun = true;
-        r = vss_backup_components_pre_restore(rw->bc, &async, reterr);
-        r = finish(r, async, reterr);
-        return r < 0 ? r : report_status(rw, reterr);
-}
-
-static struct selected *find(struct restore_writers *rw, const struct component_key *key) {
-        for (size_t i = 0; i < rw->count; i++)
-                if (component_key_equal(&rw->items[i].key, key))
-                        return &rw->items[i];
-        return NULL;
-}
-
 /* component_of() - what the writer made of it in PreRestore; NULL when it is not there */
 static const struct vss_component *component_of(struct restore_writers *rw,
                                                 const struct component_key *key) {
@@ -206,6 +167,63 @@ static const struct vss_component *component_of(struct restore_writers *rw,
                                 return c;
                 }
         }
+        return NULL;
+}
+
+/* is_refusal() - the writer is content but for components, and restore_writers_check() says what it
+ * has against each: no words twice. After the restore they are known from before it */
+static bool is_refusal(struct restore_writers *rw, const struct vss_writer_status *status) {
+        if (status->failure != (int32_t)VSS_E_WRITERERROR_PARTIAL_FAILURE)
+                return false;
+        for (size_t i = 0; i < rw->count; i++) {
+                const struct vss_component *c =
+                        rw->items[i].told && vss_id_equal(&rw->items[i].key.writer_id,
+                                                          &status->writer_id)
+                                ? component_of(rw, &rw->items[i].key)
+                                : NULL;
+
+                if (c && vss_component_get_pre_restore_failure_msg(c))
+                        return true;
+        }
+        return false;
+}
+
+static int report_status(struct restore_writers *rw, struct vss_error *reterr) {
+        struct vss_async *async = NULL;
+        size_t count = 0;
+        int r = vss_backup_components_gather_writer_status(rw->bc, &async, reterr);
+
+        r = finish(r, async, reterr);
+        if (r >= 0)
+                r = vss_backup_components_get_writer_status_count(rw->bc, &count, reterr);
+        for (size_t i = 0; r >= 0 && i < count; i++) {
+                struct vss_writer_status status;
+
+                r = vss_backup_components_get_writer_status(rw->bc, i, &status, reterr);
+                if (r >= 0 && status.failure != S_OK && !is_refusal(rw, &status))
+                        note(rw, "writer '%s': %s", status.name,
+                             status.message && *status.message ? status.message
+                                                               : vss_error_text(status.failure));
+        }
+        return r;
+}
+
+int restore_writers_begin(struct restore_writers *rw, struct vss_error *reterr) {
+        struct vss_async *async = NULL;
+        int r;
+
+        if (!rw->any_told)
+                return 0;
+        rw->begun = true;
+        r = vss_backup_components_pre_restore(rw->bc, &async, reterr);
+        r = finish(r, async, reterr);
+        return r < 0 ? r : report_status(rw, reterr);
+}
+
+static struct selected *find(struct restore_writers *rw, const struct component_key *key) {
+        for (size_t i = 0; i < rw->count; i++)
+                if (component_key_equal(&rw->items[i].key, key))
+                        return &rw->items[i];
         return NULL;
 }
 

@@ -114,6 +114,7 @@ expect 1 "no such path" v restore --from "$SCRATCH/store" --into "$SCRATCH/r4" /
 
 echo "-- into place: a writer refuses while the database is open, then takes it back (R-13, R-31, R-51)"
 expect 2 "refuses" v restore --from "$SCRATCH/store" --in-place --component ledger
+[ "$(grep -c "is open in process" "$SCRATCH/out")" = 1 ] || { cat "$SCRATCH/out"; fail "a refusal is told more than once"; }
 kill $app; wait $app || true
 sum=$(sha256sum <"$SCRATCH/b/t/a")
 instant=$(vssctl list backups --from "$SCRATCH/store" --json | tail -n 1 | python3 -c 'import json,sys,datetime

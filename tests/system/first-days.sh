@@ -20,6 +20,7 @@ plugin = files
 [component app]
 files = $E/db/app.db
 files = $E/db/app.log*
+exclude = $E/db/app.run
 C
 echo data >"$E/db/app.db" && echo log >"$E/db/app.log.1" && echo page >"$E/web/a.html"
 
@@ -89,3 +90,11 @@ echo "-- a full disk: the words say what to do, and not to wait"
 head -c 80M /dev/urandom >"$E/big"
 expect 2 "no room left" vssctl backup --to "$D" "$E/big"
 silent "trying again"
+
+echo "-- what a writer excludes does not come along as a plain file when its component is taken"
+rm "$E/big" && echo now >"$E/db/app.run" && echo mine >"$E/db/app.own"
+expect 0 "2 components saved" vssctl backup --to "$D" "$E/db"
+expect 0 "app.own" vssctl list paths --from "$D"
+silent app.run
+expect 0 "1 component saved" vssctl backup --to "$D" "$E/db/app.run"
+expect 0 "app.run" vssctl list paths --from "$D"
