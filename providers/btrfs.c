@@ -21,6 +21,7 @@
 #include "btrfs-delta.h"
 #include "btrfs-reference.h"
 #include "btrfs.h"
+#include "copies-ops.h"
 #include "kit.h"
 
 static void release(void *own) {
@@ -60,7 +61,7 @@ enum { REFERENCES_DEFAULT = 8, REFERENCES_MAX = 1000 };
 
 /* the plug-in's state */
 struct btrfs {
-        struct copies copies;
+        struct copies copies; /* first: copies-ops.h */
         unsigned references; /* per volume, at most */
         struct delta *deltas; /* comparisons that run */
 };
@@ -70,21 +71,10 @@ static struct btrfs *btrfs_of(struct vss_provider *p) {
 
         if (b)
                 return b;
-        b = calloc(1, sizeof(*b));
-        if (b && copies_init(&b->copies, &kind) < 0) {
-                free(b);
-                b = NULL;
-        }
+        b = copies_new(p, sizeof(*b), &kind);
         if (b)
                 b->references = REFERENCES_DEFAULT;
-        vss_provider_set_data(p, b);
         return b;
-}
-
-static struct copies *copies_of(struct vss_provider *p) {
-        struct btrfs *b = btrfs_of(p);
-
-        return b ? &b->copies : NULL;
 }
 
 static int set_references(struct btrfs *b, const char *value, struct vss_error *reterr) {
@@ -101,19 +91,16 @@ static int set_references(struct btrfs *b, const char *value, struct vss_error *
 static int btrfs_configure(struct vss_provider *p, const char *key, const char *value,
                            struct vss_error *reterr) {
         struct btrfs *b = btrfs_of(p);
-        int r = b ? 0 : fail_memory(reterr);
 
-        if (r == 0 && strcmp(key, "references") == 0)
+        if (!b)
+                return fail_memory(reterr);
+        if (strcmp(key, "references") == 0)
                 return set_references(b, value, reterr);
-        if (r == 0)
-                r = copies_setting(&b->copies, key, value, reterr);
-        if (r != 0)
-                return r < 0 ? r : 0;
-        return vss_fail(reterr, E_INVALIDARG, "provider 'btrfs' has no setting '%s'", key);
+        return copies_configure(&b->copies, key, value, reterr);
 }
 
 static int btrfs_load(struct vss_provider *p, struct vss_error *reterr) {
-        return copies_of(p) ? 0 : fail_memory(reterr);
+        return btrfs_of(p) ? 0 : fail_memory(reterr);
 }
 
 static void btrfs_unload(struct vss_provider *p) {
@@ -133,24 +120,13 @@ static int btrfs_is_volume_supported(struct vss_provider *p, const struct vss_vo
         struct copies *copies = copies_of(p);
         int r;
 
-        if (!copies)
-                return fail_memory(reterr);
         if (copies_context(copies, context, reterr) < 0)
                 return 0;
         r = volume_check(volume, reterr);
         if (r <= 0)
                 return r;
-        ret->hold = VSS_HOLD_OWN;
-        ret->instant = VSS_INSTANT_SPREAD;
-        ret->attributes = VSS_VOLSNAP_ATTR_PERSISTENT | VSS_VOLSNAP_ATTR_NO_AUTO_RELEASE |
-                          VSS_VOLSNAP_ATTR_NO_AUTORECOVERY | VSS_VOLSNAP_ATTR_CLIENT_ACCESSIBLE |
-                          VSS_VOLSNAP_ATTR_DIFFERENTIAL;
+        copies_promise(copies, ret);
         return 1;
-}
-
-static int btrfs_is_volume_snapshotted(struct vss_provider *p, const struct vss_volume *volume,
-                                       uint32_t *ret_compatibility, struct vss_error *reterr) {
-        return copies_is_snapshotted(copies_of(p), volume, ret_compatibility, reterr);
 }
 
 static struct source *source_new(const struct vss_volume *volume) {
@@ -175,8 +151,6 @@ static int btrfs_begin_prepare_snapshot(struct vss_provider *p, const struct vss
         struct making *making;
         int r;
 
-        if (!copies)
-                return fail_memory(reterr);
         copies_enter_set(copies, &prepare->set_id);
         r = copies_context(copies, prepare->context, reterr);
         if (r >= 0)
@@ -298,16 +272,6 @@ static int btrfs_post_commit_snapshots(struct vss_provider *p, const struct vss_
         return 0;
 }
 
-static int btrfs_pre_final_commit_snapshots(struct vss_provider *p, const struct vss_id *set,
-                                            struct vss_error *reterr) {
-        struct copies *copies = copies_of(p);
-        int r = copies_is_current(copies, set, reterr);
-
-        if (r >= 0)
-                copies_status(copies, VSS_SS_PREFINALCOMMITTED, 0);
-        return r;
-}
-
 static int btrfs_post_final_commit_snapshots(struct vss_provider *p, const struct vss_id *set,
                                              struct vss_error *reterr) {
         struct copies *copies = copies_of(p);
@@ -322,45 +286,19 @@ static int btrfs_post_final_commit_snapshots(struct vss_provider *p, const struc
         return r < 0 ? r : copies_created(copies, reterr);
 }
 
-static void btrfs_abort_snapshots(struct vss_provider *p, const struct vss_id *set) {
-        struct copies *copies = copies_of(p);
-
-        if (copies)
-                copies_abort(copies, set);
-}
-
-static int btrfs_get_snapshot_properties(struct vss_provider *p, const struct vss_id *id,
-                                         struct vss_snapshot_prop *ret, struct vss_error *reterr) {
-        return copies_get(copies_of(p), id, ret, reterr);
-}
-
-static int btrfs_query(struct vss_provider *p, vss_snapshot_sink_t sink, void *userdata,
-                       struct vss_error *reterr) {
-        return copies_query(copies_of(p), sink, userdata, reterr);
-}
-
 static int btrfs_delete_snapshots(struct vss_provider *p, const struct vss_id *id, uint32_t type,
                                   bool force, uint32_t *ret_deleted, struct vss_id *ret_nondeleted,
                                   struct vss_error *reterr) {
-        int r;
+        struct btrfs *b = vss_provider_data(p);
 
         /* of a set, all are ended: a comparison has a life of seconds */
-        delta_stop(&btrfs_of(p)->deltas, type == VSS_OBJECT_SNAPSHOT ? id : NULL);
-        r = copies_delete(copies_of(p), id, type, force, ret_deleted, ret_nondeleted, reterr);
-
-        copies_sweep(copies_of(p));
-        return r;
-}
-
-static int btrfs_set_snapshot_property(struct vss_provider *p, const struct vss_id *id,
-                                       uint32_t property, const char *value,
-                                       struct vss_error *reterr) {
-        return copies_set_property(copies_of(p), id, property, value, reterr);
+        delta_stop(&b->deltas, type == VSS_OBJECT_SNAPSHOT ? id : NULL);
+        return copies_op_delete_snapshots(p, id, type, force, ret_deleted, ret_nondeleted, reterr);
 }
 
 static int btrfs_keep_reference(struct vss_provider *p, const struct vss_id *snapshot,
                                 struct vss_id *ret, struct vss_error *reterr) {
-        struct btrfs *b = btrfs_of(p);
+        struct btrfs *b = vss_provider_data(p);
 
         return reference_keep(&b->copies, snapshot, b->references, ret, reterr);
 }
@@ -373,7 +311,7 @@ static int btrfs_release_reference(struct vss_provider *p, const struct vss_id *
 static int btrfs_query_changes(struct vss_provider *p, const struct vss_id *snapshot,
                                const struct vss_id *reference, int stream,
                                struct vss_error *reterr) {
-        struct btrfs *b = btrfs_of(p);
+        struct btrfs *b = vss_provider_data(p);
         int reference_fd, copy_fd;
         int r = reference_open(&b->copies, reference, snapshot, &reference_fd, &copy_fd, reterr);
 
@@ -393,19 +331,19 @@ static struct vss_provider_ops btrfs_ops = {
         .load = btrfs_load,
         .unload = btrfs_unload,
         .is_volume_supported = btrfs_is_volume_supported,
-        .is_volume_snapshotted = btrfs_is_volume_snapshotted,
+        .is_volume_snapshotted = copies_op_is_volume_snapshotted,
         .begin_prepare_snapshot = btrfs_begin_prepare_snapshot,
         .end_prepare_snapshots = btrfs_end_prepare_snapshots,
         .pre_commit_snapshots = btrfs_pre_commit_snapshots,
         .commit_snapshots = btrfs_commit_snapshots,
         .post_commit_snapshots = btrfs_post_commit_snapshots,
-        .pre_final_commit_snapshots = btrfs_pre_final_commit_snapshots,
+        .pre_final_commit_snapshots = copies_op_pre_final_commit_snapshots,
         .post_final_commit_snapshots = btrfs_post_final_commit_snapshots,
-        .abort_snapshots = btrfs_abort_snapshots,
-        .get_snapshot_properties = btrfs_get_snapshot_properties,
-        .query = btrfs_query,
+        .abort_snapshots = copies_op_abort_snapshots,
+        .get_snapshot_properties = copies_op_get_snapshot_properties,
+        .query = copies_op_query,
         .delete_snapshots = btrfs_delete_snapshots,
-        .set_snapshot_property = btrfs_set_snapshot_property,
+        .set_snapshot_property = copies_op_set_snapshot_property,
         .keep_reference = btrfs_keep_reference,
         .release_reference = btrfs_release_reference,
         .query_changes = btrfs_query_changes,

@@ -16,12 +16,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "copies-ops.h"
 #include "kit.h"
 #include "mirror.h"
 #include "mounts.h"
 
 struct state {
-        struct copies copies; /* its area is the setting, or the default */
+        struct copies copies; /* first: copies-ops.h. Its area is the setting, or the default */
         uint64_t max_last_round_us;
 };
 
@@ -83,21 +84,15 @@ static struct state *state_of(struct vss_provider *p) {
 
         if (s)
                 return s;
-        s = calloc(1, sizeof(*s));
-        if (s && copies_init(&s->copies, &kind) < 0) {
-                free(s);
-                s = NULL;
-        }
+        s = copies_new(p, sizeof(*s), &kind);
         if (s)
                 s->max_last_round_us = 5000000;
-        vss_provider_set_data(p, s);
         return s;
 }
 
 static int mirror_configure(struct vss_provider *p, const char *key, const char *value,
                             struct vss_error *reterr) {
         struct state *s = state_of(p);
-        int r;
 
         if (!s)
                 return fail_memory(reterr);
@@ -105,10 +100,7 @@ static int mirror_configure(struct vss_provider *p, const char *key, const char 
                 return kit_directory(key, value, &s->copies.area, reterr);
         if (strcmp(key, "max_last_round") == 0)
                 return kit_duration(key, value, &s->max_last_round_us, reterr);
-        r = copies_setting(&s->copies, key, value, reterr);
-        if (r != 0)
-                return r < 0 ? r : 0;
-        return vss_fail(reterr, E_INVALIDARG, "provider 'mirror' has no setting '%s'", key);
+        return copies_configure(&s->copies, key, value, reterr);
 }
 
 static int mirror_load(struct vss_provider *p, struct vss_error *reterr) {
@@ -130,7 +122,7 @@ static void mirror_unload(struct vss_provider *p) {
 static int mirror_is_volume_supported(struct vss_provider *p, const struct vss_volume *volume,
                                       uint32_t context, struct vss_promise *ret,
                                       struct vss_error *reterr) {
-        struct state *s = state_of(p);
+        struct state *s = vss_provider_data(p);
         _cleanup_free_ char *root = NULL;
         bool clones;
         int r;
@@ -140,17 +132,8 @@ static int mirror_is_volume_supported(struct vss_provider *p, const struct vss_v
         r = mirror_support(&s->copies, volume, &root, &clones, reterr);
         if (r <= 0)
                 return r;
-        ret->hold = VSS_HOLD_OWN;
-        ret->instant = VSS_INSTANT_NONE;
-        ret->attributes = VSS_VOLSNAP_ATTR_PERSISTENT | VSS_VOLSNAP_ATTR_NO_AUTO_RELEASE |
-                          VSS_VOLSNAP_ATTR_NO_AUTORECOVERY | VSS_VOLSNAP_ATTR_CLIENT_ACCESSIBLE |
-                          VSS_VOLSNAP_ATTR_PLEX;
+        copies_promise(&s->copies, ret);
         return 1;
-}
-
-static int mirror_is_volume_snapshotted(struct vss_provider *p, const struct vss_volume *volume,
-                                        uint32_t *ret_compatibility, struct vss_error *reterr) {
-        return copies_is_snapshotted(&state_of(p)->copies, volume, ret_compatibility, reterr);
 }
 
 /* leads_from_mount() - will a search of the mounts find `.vss` in @root? */
@@ -169,7 +152,7 @@ static bool leads_from_mount(const char *root) {
 
 static int mirror_begin_prepare_snapshot(struct vss_provider *p, const struct vss_prepare *prepare,
                                          struct vss_error *reterr) {
-        struct state *s = state_of(p);
+        struct state *s = vss_provider_data(p);
         _cleanup_free_ char *root = NULL;
         struct mirror *m = NULL;
         struct making *making;
@@ -204,7 +187,7 @@ static int mirror_begin_prepare_snapshot(struct vss_provider *p, const struct vs
 static int each(struct vss_provider *p, const struct vss_id *set,
                 int (*step)(struct mirror *, struct vss_error *), uint32_t status, uint32_t count,
                 struct vss_error *reterr) {
-        struct copies *copies = &state_of(p)->copies;
+        struct copies *copies = copies_of(p);
         int r = copies_is_current(copies, set, reterr);
 
         for (size_t i = 0; r >= 0 && i < copies->count; i++)
@@ -216,7 +199,7 @@ static int each(struct vss_provider *p, const struct vss_id *set,
 
 static int mirror_end_prepare_snapshots(struct vss_provider *p, const struct vss_id *set,
                                         struct vss_error *reterr) {
-        struct copies *copies = &state_of(p)->copies;
+        struct copies *copies = copies_of(p);
         int r = copies_is_current(copies, set, reterr);
 
         if (r >= 0)
@@ -239,7 +222,7 @@ static int mirror_commit_snapshots(struct vss_provider *p, const struct vss_id *
         int r = each(p, set, mirror_commit, VSS_SS_COMMITTED, 0, reterr);
 
         if (r >= 0)
-                copies_stamp(&state_of(p)->copies, when);
+                copies_stamp(copies_of(p), when);
         return r;
 }
 
@@ -248,18 +231,9 @@ static int mirror_post_commit_snapshots(struct vss_provider *p, const struct vss
         return each(p, set, mirror_tidy, VSS_SS_POSTCOMMITTED, count, reterr);
 }
 
-static int nothing(struct mirror *m, struct vss_error *reterr) {
-        return 0;
-}
-
-static int mirror_pre_final_commit_snapshots(struct vss_provider *p, const struct vss_id *set,
-                                             struct vss_error *reterr) {
-        return each(p, set, nothing, VSS_SS_PREFINALCOMMITTED, 0, reterr);
-}
-
 static int mirror_post_final_commit_snapshots(struct vss_provider *p, const struct vss_id *set,
                                               struct vss_error *reterr) {
-        struct copies *copies = &state_of(p)->copies;
+        struct copies *copies = copies_of(p);
         int r = copies_is_current(copies, set, reterr);
 
         for (size_t i = 0; r >= 0 && i < copies->count; i++)
@@ -268,39 +242,6 @@ static int mirror_post_final_commit_snapshots(struct vss_provider *p, const stru
                         r = fail_errno(reterr, errno, "cannot sync the copy in '%s'",
                                        copies->made[i]->place);
         return r < 0 ? r : copies_created(copies, reterr);
-}
-
-static void mirror_abort_snapshots(struct vss_provider *p, const struct vss_id *set) {
-        struct state *s = state_of(p);
-
-        if (s)
-                copies_abort(&s->copies, set);
-}
-
-static int mirror_get_snapshot_properties(struct vss_provider *p, const struct vss_id *id,
-                                          struct vss_snapshot_prop *ret, struct vss_error *reterr) {
-        return copies_get(&state_of(p)->copies, id, ret, reterr);
-}
-
-static int mirror_query(struct vss_provider *p, vss_snapshot_sink_t sink, void *userdata,
-                        struct vss_error *reterr) {
-        return copies_query(&state_of(p)->copies, sink, userdata, reterr);
-}
-
-static int mirror_delete_snapshots(struct vss_provider *p, const struct vss_id *id, uint32_t type,
-                                   bool force, uint32_t *ret_deleted, struct vss_id *ret_nondeleted,
-                                   struct vss_error *reterr) {
-        struct copies *copies = &state_of(p)->copies;
-        int r = copies_delete(copies, id, type, force, ret_deleted, ret_nondeleted, reterr);
-
-        copies_sweep(copies);
-        return r;
-}
-
-static int mirror_set_snapshot_property(struct vss_provider *p, const struct vss_id *id,
-                                        uint32_t property, const char *value,
-                                        struct vss_error *reterr) {
-        return copies_set_property(&state_of(p)->copies, id, property, value, reterr);
 }
 
 static struct vss_provider_ops mirror_ops = {
@@ -316,19 +257,19 @@ static struct vss_provider_ops mirror_ops = {
         .load = mirror_load,
         .unload = mirror_unload,
         .is_volume_supported = mirror_is_volume_supported,
-        .is_volume_snapshotted = mirror_is_volume_snapshotted,
+        .is_volume_snapshotted = copies_op_is_volume_snapshotted,
         .begin_prepare_snapshot = mirror_begin_prepare_snapshot,
         .end_prepare_snapshots = mirror_end_prepare_snapshots,
         .pre_commit_snapshots = mirror_pre_commit_snapshots,
         .commit_snapshots = mirror_commit_snapshots,
         .post_commit_snapshots = mirror_post_commit_snapshots,
-        .pre_final_commit_snapshots = mirror_pre_final_commit_snapshots,
+        .pre_final_commit_snapshots = copies_op_pre_final_commit_snapshots,
         .post_final_commit_snapshots = mirror_post_final_commit_snapshots,
-        .abort_snapshots = mirror_abort_snapshots,
-        .get_snapshot_properties = mirror_get_snapshot_properties,
-        .query = mirror_query,
-        .delete_snapshots = mirror_delete_snapshots,
-        .set_snapshot_property = mirror_set_snapshot_property,
+        .abort_snapshots = copies_op_abort_snapshots,
+        .get_snapshot_properties = copies_op_get_snapshot_properties,
+        .query = copies_op_query,
+        .delete_snapshots = copies_op_delete_snapshots,
+        .set_snapshot_property = copies_op_set_snapshot_property,
 };
 
 VSS_PROVIDER(mirror_ops);

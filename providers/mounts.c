@@ -4,28 +4,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
+#include <libmount/libmount.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "kit.h"
-
-/* unoctal() - "\040" and the like, as the kernel writes them; in place */
-static void unoctal(char *text) {
-        char *to = text;
-
-        for (const char *p = text; *p; p++) {
-                if (p[0] == '\\' && p[1] >= '0' && p[1] <= '3' && p[2] && p[3]) {
-                        *to++ = (char)((p[1] - '0') * 64 + (p[2] - '0') * 8 + (p[3] - '0'));
-                        p += 3;
-                } else {
-                        *to++ = *p;
-                }
-        }
-        *to = '\0';
-}
 
 static void mount_done(struct mount *mount) {
         free(mount->root);
@@ -33,70 +19,42 @@ static void mount_done(struct mount *mount) {
         free(mount->fs_type);
 }
 
-/* "36 35 98:0 /root /point rw,noatime master:1 - ext4 /dev/root rw,errors=continue" */
-static int parse_line(char *line, struct mount *ret) {
-        char *fields[6], *rest = NULL, *options, *tail = strstr(line, " - ");
-        struct mount mount = { 0 };
-        size_t n = 0;
+static int add(struct mounts *mounts, struct libmnt_fs *fs) {
+        const char *options = mnt_fs_get_vfs_options(fs), *super = mnt_fs_get_fs_options(fs);
+        struct mount mount = {
+                .id = (uint64_t)mnt_fs_get_id(fs),
+                .major = major(mnt_fs_get_devno(fs)),
+                .minor = minor(mnt_fs_get_devno(fs)),
+                .root = strdup(mnt_fs_get_root(fs) ?: ""),
+                .point = strdup(mnt_fs_get_target(fs) ?: ""),
+                .fs_type = strdup(mnt_fs_get_fstype(fs) ?: ""),
+                .read_only = (options && mnt_optstr_get_option(options, "ro", NULL, NULL) == 0) ||
+                             (super && mnt_optstr_get_option(super, "ro", NULL, NULL) == 0),
+        };
 
-        if (!tail)
-                return -EINVAL;
-        *tail = '\0';
-        for (char *f = strtok_r(line, " ", &rest); f && n < 6; f = strtok_r(NULL, " ", &rest))
-                fields[n++] = f;
-        if (n < 6 || sscanf(fields[2], "%u:%u", &mount.major, &mount.minor) != 2)
-                return -EINVAL;
-        mount.id = strtoull(fields[0], NULL, 10);
-        unoctal(fields[3]);
-        unoctal(fields[4]);
-        tail += 3;
-        options = strrchr(tail, ' ');
-        mount.read_only =
-                strncmp(fields[5], "ro", 2) == 0 || (options && strncmp(options + 1, "ro", 2) == 0);
-        mount.root = strdup(fields[3]);
-        mount.point = strdup(fields[4]);
-        mount.fs_type = strndup(tail, strcspn(tail, " "));
-        if (!mount.root || !mount.point || !mount.fs_type) {
+        if (!mount.root || !mount.point || !mount.fs_type ||
+            !KIT_GROW(&mounts->items, mounts->count, &mounts->capacity)) {
                 mount_done(&mount);
                 return -ENOMEM;
         }
-        *ret = mount;
+        mounts->items[mounts->count++] = mount;
         return 0;
 }
 
-static int read_all(FILE *file, struct mounts *mounts) {
-        _cleanup_free_ char *line = NULL;
-        size_t size = 0;
-
-        while (getline(&line, &size, file) >= 0) {
-                struct mount mount;
-                int r = parse_line(line, &mount);
-
-                if (r == -EINVAL)
-                        continue;
-                if (r >= 0 && !KIT_GROW(&mounts->items, mounts->count, &mounts->capacity)) {
-                        mount_done(&mount);
-                        r = -ENOMEM;
-                }
-                if (r < 0)
-                        return r;
-                mounts->items[mounts->count++] = mount;
-        }
-        return ferror(file) ? -EIO : 0;
-}
-
 int mounts_read(struct mounts *ret) {
-        FILE *file = fopen("/proc/self/mountinfo", "re");
+        struct libmnt_table *table = mnt_new_table();
+        struct libmnt_iter *iter = mnt_new_iter(MNT_ITER_FORWARD);
         struct mounts mounts = { 0 };
-        int r;
+        struct libmnt_fs *fs;
+        int r = table && iter ? mnt_table_parse_file(table, "/proc/self/mountinfo") : -ENOMEM;
 
-        if (!file)
-                return -errno;
-        r = read_all(file, &mounts);
-        fclose(file);
-        if (r < 0) {
+        while (r == 0 && mnt_table_next_fs(table, iter, &fs) == 0)
+                r = add(&mounts, fs);
+        mnt_free_iter(iter);
+        mnt_unref_table(table);
+        if (r != 0) {
                 mounts_done(&mounts);
-                return r;
+                return r < 0 ? r : -EIO;
         }
         *ret = mounts;
         return 0;

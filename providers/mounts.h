@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * mounts.h - /proc/self/mountinfo, as far as a maker of copies must know it.
+ * mounts.h - the mounts of this process (read by libmount), as far as a maker of copies must know
+ * them.
  */
 #ifndef PROVIDERS_MOUNTS_H
 #define PROVIDERS_MOUNTS_H
