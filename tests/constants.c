@@ -10,6 +10,16 @@
 
 #include "vss/constants.h"
 
+/* I-37: names that the documentation mentions and nobody has. They would collide with ours. Nor has
+ * a copy bits of its own in a file set's mask */
+enum {
+        VSS_BS_FULL,
+        VSS_BS_TIMESTAMP,
+        VSS_BS_SCHEMA,
+        VSS_FSBT_COPY_BACKUP_REQUIRED,
+        VSS_FSBT_COPY_SNAPSHOT_REQUIRED
+};
+
 static const struct row {
         const char *rule;
         int64_t ours, official;

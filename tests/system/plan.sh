@@ -171,6 +171,24 @@ for place in set(want) | {p for p in held if isinstance(p, tuple)}:
     for f, r in w.items():
         if f.endswith('/e/p.t') and un(h[f][15]) != '0:4,10:5': bad.append(('ranges', h[f]))
         if f.endswith('/e/q.t') and r['decision'] == 'ranges' and un(h[f][15]) != '7:3,50:1': bad.append(('ranges', h[f]))
+# ---- I-86: after a restore of this backup what was required is there as it was; I-47: whole or by ranges;
+# I-45: what the writers required goes along unchanged too (above), only own files go by own history ----
+subprocess.run(['rm', '-rf', f'{scratch}/r'])
+subprocess.run(['vssctl', 'restore', '--config', f'{scratch}/etc', '--from', store, '--into', f'{scratch}/r', '--quiet'], capture_output=True)
+seen = collections.Counter()
+for place in set(want):
+    if good.get(place) == 'failed': continue
+    for f, r in want[place].items():
+        if f not in held[place] or f.endswith('/e/p.t'): continue # of that one only ranges were ever saved (IV-116)
+        back = f'{scratch}/r{f}'
+        now = open(back, 'rb').read() if os.path.exists(back) else None
+        if r['decision'] == 'ranges': then = open(f, 'rb').read() # nobody changes these
+        else: then = held[place[0]][f]
+        seen[r['decision'], os.path.basename(f).startswith('c.')] += 1
+        if now != then: bad.append(('not restored as it was', place, f, now, then))
+for decision in ('whole', 'ranges', 'since', 'changed'):
+    if kind in ('incremental', 'differential') and not seen[decision, decision != 'ranges']: bad.append(('none seen', decision))
+if kind in ('incremental', 'differential') and not seen['whole', False]: bad.append(('no unchanged file went along', seen))
 for b in bad: print(*b, sep='\n   ')
 rules = collections.Counter((r['decision'], r['rule'], r['source']) for r in final)
 print(kind, {f'{d} {u} {s}': n for (d, u, s), n in sorted(rules.items())})
