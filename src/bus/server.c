@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "bus/authorize.h"
@@ -100,10 +101,20 @@ static void op_completed(void *userdata, struct operation *operation, int code, 
         operation_completed(userdata, operation, code, words);
 }
 
-/* is_told() - who gathers writers hears with the result why one is left out */
+/* is_told() - who gathers writers hears with the result why one is left out, and what a writer
+ * rejects with its status; not so what happens when that was asked for the last time */
 static bool is_told(const struct log_record *record) {
-        return !vss_id_is_null(&record->session_id) &&
-               (strcmp(record->phase, "load") == 0 || strcmp(record->phase, "identify") == 0);
+        static const char *const early[] = { "load", "identify" };
+        static const char *const rejected[] = { "prepare_backup", "prepare_snapshot", "freeze",
+                                                "thaw",           "post_snapshot",    "pre_restore",
+                                                "post_restore" };
+        bool told = false;
+
+        for (size_t i = 0; i < ELEMENTSOF(early); i++)
+                told = told || strcmp(record->phase, early[i]) == 0;
+        for (size_t i = 0; record->code && i < ELEMENTSOF(rejected); i++)
+                told = told || strcmp(record->phase, rejected[i]) == 0;
+        return told && !vss_id_is_null(&record->session_id);
 }
 
 /* B-161: what an administrator needs to find the writer; a requester that has a service of its own

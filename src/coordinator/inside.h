@@ -73,6 +73,7 @@ struct party {
         uint32_t order;
         bool program; /* VERB_LOAD starts it; else it registered itself */
         bool running;
+        bool refused; /* a provider could not be started, and that was said */
         unsigned timeouts; /* in a row */
         struct writer_identity writer; /* strings owned */
         struct vss_provider_prop provider;

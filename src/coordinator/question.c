@@ -159,10 +159,13 @@ static void loaded(void *owner, void *target, enum ending ending, struct answer 
         const char *why = answer->message ? answer->message : vss_error_name(answer->result);
 
         if (ending != ENDED_ANSWERED || answer->result < 0) { /* P-14 */
-                note_log(q->coordinator, WORDS_WARNING, q->session, "load", party->name,
-                         "provider '%s' could not be started: %s", party->name, why);
+                if (!party->refused) /* each volume asks again */
+                        note_log(q->coordinator, WORDS_WARNING, q->session, "load", party->name,
+                                 "provider '%s' could not be started: %s", party->name, why);
                 question_refused(q, party->name, why);
-        }
+                party->refused = true;
+        } else
+                party->refused = false;
         if (ending == ENDED_LATE)
                 party_kill(party, "it could not be loaded in time and was ended");
         question_answered(q);

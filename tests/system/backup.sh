@@ -138,6 +138,7 @@ printf '[writer]\nplugin = test\n[test]\nfail = freeze VSS_E_WRITERERROR_RETRYAB
     "$SCRATCH/x" >"$etc/writers.d/failing.conf"
 expect 4 "component 'c'" v backup --to "$SCRATCH/s5" "$SCRATCH/x"
 [ "$(grep -c 'Failed at freeze' "$SCRATCH/out")" = 1 ] || { cat "$SCRATCH/out"; fail "not told once"; }
+! grep '^vssd:' "$SCRATCH/out" || fail "the private service says what the writer's status says"
 expect 0 "c: failed: " vssctl list backups --from "$SCRATCH/s5"
 rm "$etc/writers.d/failing.conf"
 

@@ -98,3 +98,8 @@ expect 0 "app.own" vssctl list paths --from "$D"
 silent app.run
 expect 0 "1 component saved" vssctl backup --to "$D" "$E/db/app.run"
 expect 0 "app.run" vssctl list paths --from "$D"
+
+echo "-- a provider that does not start is named once, not for each volume that it was asked about"
+printf '[provider.btrfs]\nreferences = -1\n' >>"$etc/vss.conf"
+expect 0 "provider 'btrfs' could not be started" vssctl list volumes
+[ "$(grep -c "could not be started" "$SCRATCH/out")" = 1 ] || { cat "$SCRATCH/out"; fail "it is named more than once"; }
