@@ -103,3 +103,9 @@ echo "-- a provider that does not start is named once, not for each volume that 
 printf '[provider.btrfs]\nreferences = -1\n' >>"$etc/vss.conf"
 expect 0 "provider 'btrfs' could not be started" vssctl list volumes
 [ "$(grep -c "could not be started" "$SCRATCH/out")" = 1 ] || { cat "$SCRATCH/out"; fail "it is named more than once"; }
+
+echo "-- the manual names every record of --json"
+source=$(dirname "$0")/../..
+grep -ho '"record", *"[a-z_]*"' "$source"/tools/vssctl/*.c | sed 's/.*"\([a-z_]*\)"$/\1/' | sort -u >"$SCRATCH/records"
+sed -n '/^JSON$/,/^Exit status$/p' "$source/man/vssctl.8.rst" >"$SCRATCH/json"
+while read -r record; do grep -q "\*$record\*" "$SCRATCH/json" || fail "the manual has no *$record*"; done <"$SCRATCH/records"

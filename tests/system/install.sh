@@ -49,6 +49,14 @@ COMP_WORDS=(vssctl list pa) COMP_CWORD=2 && _vssctl
 [ "${COMPREPLY[*]}" = paths ]
 COMP_WORDS=(vssctl forget --ol) COMP_CWORD=2 && _vssctl
 [ "${COMPREPLY[*]}" = --older-than ]
+COMP_WORDS=(vssctl backup --provider bt) COMP_CWORD=3 && _vssctl
+[ "${COMPREPLY[*]}" = btrfs ]
+COMP_WORDS=(vssctl backup --label '') COMP_CWORD=3 && _vssctl
+[ -z "${COMPREPLY[*]}" ]
+COMP_WORDS=(vssctl shadow --no-writers de) COMP_CWORD=3 && _vssctl
+[ "${COMPREPLY[*]}" = delete ]
+COMP_WORDS=(vssctl shadow create "$1/b/no") COMP_CWORD=3 && _vssctl
+[ "${COMPREPLY[*]}" = "$1/b/notes" ]
 set=$(cd store && echo 2*)
 mkdir "store/20200101T-\$(touch pwned)"
 COMP_WORDS=(vssctl forget --from store 2) COMP_CWORD=4 && _vssctl
