@@ -4,6 +4,7 @@
 # where they once misled.
 # shellcheck source=tests/functions.sh
 . "$(dirname "$0")/../functions.sh"
+requires script
 
 make_fs ext4 300M "$SCRATCH/e"
 make_fs ext4 64M "$SCRATCH/disk"
@@ -103,6 +104,11 @@ echo "-- a provider that does not start is named once, not for each volume that 
 printf '[provider.btrfs]\nreferences = -1\n' >>"$etc/vss.conf"
 expect 0 "provider 'btrfs' could not be started" vssctl list volumes
 [ "$(grep -c "could not be started" "$SCRATCH/out")" = 1 ] || { cat "$SCRATCH/out"; fail "it is named more than once"; }
+
+echo "-- the progress line is for people"
+script -qec "vssctl backup --config '$etc' --to '$D' '$E/web'" /dev/null >"$SCRATCH/out"
+grep -q "preparing the shadow copies: mirror" "$SCRATCH/out" || fail "no words: $(cat -v "$SCRATCH/out")"
+silent "end_prepare_snapshots"
 
 echo "-- the manual names every record of --json"
 source=$(dirname "$0")/../..

@@ -44,8 +44,33 @@ static bool arg_plan, arg_all, arg_system_state, arg_strict, arg_verify, arg_no_
 
 /* ---- the account while it runs ---- */
 
+/* phase_words() - for who waits; a name that has none here is shown as the service calls it */
+static const char *phase_words(const char *phase) {
+        static const struct {
+                const char *phase, *words;
+        } known[] = {
+                { "load", "starting" },
+                { "identify", "asking what there is" },
+                { "prepare_backup", "announcing the backup" },
+                { "begin_prepare_snapshot", "preparing the shadow copies" },
+                { "end_prepare_snapshots", "preparing the shadow copies" },
+                { "prepare_snapshot", "getting ready for the copy" },
+                { "sync", "writing out the file systems" },
+                { "freeze", "making the shadow copies" },
+                { "commit_snapshots", "making the shadow copies" },
+                { "post_snapshot", "looking at the copy" },
+                { "get_snapshot_properties", "opening the shadow copies" },
+                { "backup_complete", "telling the applications that all is saved" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(known); i++)
+                if (strcmp(phase, known[i].phase) == 0)
+                        return known[i].words;
+        return phase;
+}
+
 static void tell_phase(void *userdata, const char *phase, const char *who) {
-        progress("%s%s%s", phase, *who ? " " : "", printable(who));
+        progress("%s%s%s", phase_words(phase), *who ? ": " : "", printable(who));
 }
 
 static int tell_progress(void *userdata, uint64_t entries, uint64_t bytes, const char *path) {
