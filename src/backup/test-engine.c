@@ -12,6 +12,7 @@
 #include "backup/writing.h"
 #include "base/file.h"
 #include "tests/check.h"
+#include "tests/scratch.h"
 
 static int scratch(void) {
         int fd = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
@@ -389,7 +390,7 @@ test_writers_sets(void) { /* M-41, M-43, M-44, I-83, I-157, I-189, IV-33, IV-82,
         char *document;
         int at;
 
-        CHECK(mkdtemp(store_path));
+        scratch_folder(store_path);
         snprintf(path, sizeof(path), "%s/store", store_path);
         at = open(store_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         CHECK_INT(mkdirat(at, "data", 0755), 0);
@@ -428,7 +429,6 @@ test_writers_sets(void) { /* M-41, M-43, M-44, I-83, I-157, I-189, IV-33, IV-82,
         store_close(run.store);
         close(at);
         vss_error_clear(&run.error);
-        CHECK_INT(remove_tree(AT_FDCWD, store_path), 0);
 }
 
 int main(void) {

@@ -4,6 +4,7 @@
  */
 #define _GNU_SOURCE
 #include "tests/check.h"
+#include "tests/scratch.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -177,14 +178,12 @@ static void test_none(void) {
 int main(void) {
         _cleanup_free_ char *folder = NULL;
 
-        CHECK(mkdtemp(root));
+        scratch_folder(root);
         CHECK(asprintf(&folder, "%s/not_to_backup.d", root) > 0);
         CHECK_INT(mkdir(folder, 0755), 0);
         RUN(test_lines);
         RUN(test_bad_lines);
         RUN(test_files);
         RUN(test_none);
-        CHECK_INT(rmdir(folder), 0);
-        CHECK_INT(rmdir(root), 0);
         return 0;
 }

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "bus/authorize.h"
 #include "tests/check.h"
+#include "tests/scratch.h"
 
 static char folder[] = "/tmp/vss-settings.XXXXXX";
 
@@ -363,7 +364,7 @@ static void test_access_of_the_service(void) {
 }
 
 int main(void) {
-        CHECK(mkdtemp(folder));
+        scratch_folder(folder);
         (void)setenv("XDG_STATE_HOME", "/nonexistent/state", 1);
         RUN(test_defaults);
         RUN(test_values);
@@ -378,6 +379,5 @@ int main(void) {
         RUN(test_not_to_snapshot);
         RUN(test_access_matrix);
         RUN(test_access_of_the_service);
-        CHECK_INT(remove_tree(AT_FDCWD, folder), 0);
         return 0;
 }

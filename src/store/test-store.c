@@ -16,6 +16,7 @@
 #include "store/record.h"
 #include "store/store.h"
 #include "tests/check.h"
+#include "tests/scratch.h"
 
 static char root[] = "/var/tmp/vss-store-XXXXXX";
 static char runtime_dir[64], state_dir[64];
@@ -349,7 +350,7 @@ static void test_full_disk(void) {
 }
 
 int main(void) {
-        CHECK(mkdtemp(root));
+        scratch_folder(root);
         (void)snprintf(runtime_dir, sizeof(runtime_dir), "%s/run", root);
         (void)snprintf(state_dir, sizeof(state_dir), "%s/state", root);
         RUN(test_text_and_back);
@@ -360,6 +361,5 @@ int main(void) {
         RUN(test_damaged_is_put_aside);
         RUN(test_slot);
         RUN(test_full_disk);
-        CHECK_INT(remove_tree(AT_FDCWD, root), 0);
         return 0;
 }

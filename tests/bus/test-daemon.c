@@ -15,6 +15,7 @@
 #include "base/layout.h"
 #include "base/process.h"
 #include "tests/bus/client.h"
+#include "tests/scratch.h"
 
 static char folder[] = "/dev/shm/vss-daemon.XXXXXX";
 static struct process daemon_process = { 0, -1 };
@@ -245,7 +246,7 @@ static void test_idle_end(void) {
 
 int main(void) {
         CHECK(getenv("DBUS_SESSION_BUS_ADDRESS"));
-        CHECK(mkdtemp(folder));
+        scratch_folder(folder);
         CHECK_INT(chmod(folder, 0755), 0);
         client = connect_to_bus();
         service = VSS_BUS_NAME;
@@ -259,6 +260,5 @@ int main(void) {
         RUN(test_sigterm);
         RUN(test_idle_end);
         sd_bus_close_unref(client);
-        CHECK_INT(remove_tree(AT_FDCWD, folder), 0);
         return 0;
 }

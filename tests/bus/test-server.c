@@ -15,6 +15,7 @@
 #include "bus/wire.h"
 #include "tests/bus/client.h"
 #include "tests/bus/introspection.h"
+#include "tests/scratch.h"
 
 static char folder[] = "/dev/shm/vss-server.XXXXXX";
 static struct test_writer writer;
@@ -440,7 +441,7 @@ int main(void) {
         sigset_t all;
         int pair[2];
 
-        CHECK(mkdtemp(folder));
+        scratch_folder(folder);
         write_config();
         sigfillset(&all);
         CHECK_INT(pthread_sigmask(SIG_BLOCK, &all, NULL), 0);
@@ -465,6 +466,5 @@ int main(void) {
         sd_bus_close_unref(client);
         CHECK_INT(pthread_join(thread, NULL), 0);
         printf("ok the service ended with its client\n");
-        CHECK_INT(remove_tree(AT_FDCWD, folder), 0);
         return 0;
 }
