@@ -354,6 +354,16 @@ static int make(const char *place_path, int copy, struct reference *reference,
                      : 0;
 }
 
+/* is_kept() - is there something of this id in the place already? */
+static bool is_kept(const char *place, const struct vss_id *id) {
+        char name[RECORD_NAME_SIZE];
+        _cleanup_close_ int fd = open(place, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        struct stat st;
+
+        folder_name(id, name);
+        return fd >= 0 && fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 int reference_keep(struct copies *copies, const struct vss_id *snapshot, unsigned limit,
                    struct vss_id *ret_id, struct vss_error *reterr) {
         struct btrfs_ioctl_get_subvol_info_args info;
@@ -379,7 +389,9 @@ int reference_keep(struct copies *copies, const struct vss_id *snapshot, unsigne
         if (r < 0)
                 return r;
         memcpy(reference.origin, info.parent_uuid, 16);
-        vss_id_new(&reference.id);
+        reference.id = *snapshot; /* whoever is killed before he hears it knows it */
+        if (is_kept(path, snapshot))
+                vss_id_new(&reference.id);
         r = make(path, copy, &reference, reterr);
         if (r < 0)
                 return r;

@@ -131,7 +131,8 @@ struct vss_provider_ops {
 
         /* What changed; all three or none. keep_reference remembers the state of a finished copy
          * beyond its life, bounded as the provider's settings say: the oldest may be forgotten at
-         * any time. release_reference forgets it; an unknown one is success. query_changes
+         * any time. Its id is best the copy's own: who dies before he hears another can never
+         * release it. release_reference forgets it; an unknown one is success. query_changes
          * returns at once and writes, in a thread of its own, what differs between a reference
          * and a copy into the pipe @stream, which is lent for the call; docs/protocol.md has the
          * lines. It refuses unless it is certain: VSS_E_OBJECT_NOT_FOUND when the reference is

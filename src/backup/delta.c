@@ -11,28 +11,14 @@
 #include <string.h>
 
 #include "backup/internal.h"
+#include "backup/kept.h"
 #include "base/array.h"
 #include "base/cleanup.h"
 #include "base/file.h"
 
-#define HEADER "vss-references\t1"
-
 enum {
         /* of names that changed, in memory; of more than that a comparison is as good */
-        BYTES_MAX = 48 << 20,
-        WORDS_MAX = 400
-};
-
-/* struct reference - a line of the document */
-struct reference {
-        char *volume, *mount_point;
-        struct vss_id provider_id, id;
-};
-
-struct references {
-        char fingerprint[2 * DIGEST_SIZE + 1];
-        struct reference *items;
-        size_t count, capacity;
+        BYTES_MAX = 48 << 20
 };
 
 /* struct known - what is known of one volume */
@@ -45,96 +31,10 @@ struct known {
 struct delta {
         struct known *volumes; /* like those of the job */
         size_t count;
+        struct vss_id set; /* the one that is written */
         struct references kept; /* by this job */
         bool published;
 };
-
-static void references_done(struct references *references) {
-        for (size_t i = 0; i < references->count; i++) {
-                free(references->items[i].volume);
-                free(references->items[i].mount_point);
-        }
-        free(references->items);
-        *references = (struct references){ 0 };
-}
-
-/* ---- the document ---- */
-
-static int references_add(struct references *references, const char *volume,
-                          const char *mount_point, const struct vss_id *provider_id,
-                          const struct vss_id *id) {
-        struct reference *item;
-
-        if (ARRAY_RESERVE(&references->items, references->count, &references->capacity) < 0)
-                return -ENOMEM;
-        item = &references->items[references->count++];
-        *item = (struct reference){ strdup(volume), strdup(mount_point), *provider_id, *id };
-        return item->volume && item->mount_point ? 0 : -ENOMEM;
-}
-
-static int references_format(const struct references *references, struct text *text) {
-        text_string(text, HEADER "\nfingerprint\t");
-        text_string(text, references->fingerprint);
-        text_char(text, '\n');
-        for (size_t i = 0; i < references->count; i++) {
-                const struct reference *item = &references->items[i];
-                char id[VSS_ID_TEXT_SIZE];
-
-                text_string(text, "reference\t");
-                text_field(text, item->volume);
-                text_char(text, '\t');
-                text_field(text, item->mount_point);
-                text_char(text, '\t');
-                text_string(text, vss_id_format(&item->provider_id, id));
-                text_char(text, '\t');
-                text_string(text, vss_id_format(&item->id, id));
-                text_char(text, '\n');
-        }
-        return text_cstring(text) ? 0 : -ENOMEM;
-}
-
-static int parse_line(struct references *references, char *line) {
-        struct vss_id provider, id;
-        char *fields[6];
-        size_t n = field_split(line, fields, 5);
-
-        if (n == 2 && strcmp(fields[0], "fingerprint") == 0) {
-                if (strlen(fields[1]) != 2 * DIGEST_SIZE)
-                        return -EBADMSG;
-                memcpy(references->fingerprint, fields[1], sizeof(references->fingerprint));
-                return 0;
-        }
-        if (n != 5 || strcmp(fields[0], "reference") != 0 || field_unescape(fields[1]) < 0 ||
-            field_unescape(fields[2]) < 0 || vss_id_parse(fields[3], &provider) < 0 ||
-            vss_id_parse(fields[4], &id) < 0)
-                return -EBADMSG;
-        return references_add(references, fields[1], fields[2], &provider, &id);
-}
-
-static int references_parse(char *text, struct references *ret) {
-        char *line = strsep(&text, "\n");
-        int r = line && strcmp(line, HEADER) == 0 ? 0 : -EBADMSG;
-
-        while (r >= 0 && (line = strsep(&text, "\n")))
-                if (*line)
-                        r = parse_line(ret, line);
-        return r >= 0 && !*ret->fingerprint ? -EBADMSG : r;
-}
-
-/* references_of() - what an image's operation has; -ENOENT */
-static int references_of(const struct job *job, const struct set_place *place,
-                         struct references *ret) {
-        _cleanup_free_ char *text = NULL;
-        size_t size;
-        int r = store_read_document(job->store, place->set, place->operation, REFERENCES_DOCUMENT,
-                                    &text, &size, NULL);
-
-        if (r >= 0)
-                r = references_parse(text, ret);
-        if (r < 0)
-                references_done(ret);
-        return r;
-}
 
 /* ---- is the same taken and left out? ---- */
 
@@ -234,7 +134,7 @@ static const char *why_not(const struct job *job, struct references *ret) {
 
         if (job->request->no_delta)
                 return "so it was asked for (--no-delta)";
-        r = references_of(job, &job->own_base, ret);
+        r = references_of(job->store, job->own_base.set, job->own_base.operation, ret);
         if (r == VSS_E_OBJECT_NOT_FOUND || r == -ENOENT)
                 return no_references;
         if (r < 0 || fingerprint(job, now) < 0)
@@ -275,6 +175,13 @@ void delta_foretell(struct job *job) {
 }
 
 /* ---- asking ---- */
+
+void delta_settle(struct job *job, const struct vss_id *writing) {
+        _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
+
+        if (kept_settle(job->store, job->bc, writing, &error) < 0)
+                selection_note(&job->selection, "%s", vss_error_message(&error));
+}
 
 static void known_done(struct known *known) {
         for (size_t i = 0; i < known->count; i++)
@@ -445,48 +352,58 @@ bool delta_of_source(const struct job *job, const char *volume, const char *path
 
 /* ---- for the next one ---- */
 
-static int keep_volume(struct job *job, const struct used_volume *volume) {
-        _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
-        struct vss_snapshot_prop prop = { 0 };
-        struct vss_id id, provider;
-        int r = vss_backup_components_get_snapshot_properties(job->bc, &volume->snapshot_id, &prop,
-                                                              &error);
+/* copies_to_keep() - as references whose ids are those of the copies */
+static int copies_to_keep(struct job *job, struct references *ret) {
+        int r = fingerprint(job, ret->fingerprint);
 
-        provider = prop.provider_id;
-        vss_free_snapshot_properties(&prop);
-        if (r >= 0)
-                r = vss_backup_components_keep_reference(job->bc, &volume->snapshot_id, &id,
-                                                         &error);
-        if (r >= 0)
-                return references_add(&job->delta->kept, volume->id, volume->mount_point, &provider,
-                                      &id);
-        if (r != E_NOTIMPL)
+        ret->owner = references_owner(job->store);
+        if (!ret->owner)
+                return -ENOMEM;
+        for (size_t i = 0; r >= 0 && i < job->volumes.count; i++) {
+                const struct used_volume *v = &job->volumes.items[i];
+                struct vss_snapshot_prop prop = { 0 };
+
+                if (!v->preserves_inodes || !is_own_volume(job, v) ||
+                    vss_backup_components_get_snapshot_properties(job->bc, &v->snapshot_id, &prop,
+                                                                  NULL) < 0)
+                        continue;
+                r = references_add(ret, v->id, v->mount_point, &prop.provider_id, &v->snapshot_id);
+                vss_free_snapshot_properties(&prop);
+        }
+        return r;
+}
+
+/* keep_copy() - the note must know the reference before it is one: a provider that gives it the
+ * copy's id was foreseen, the id of another is noted as soon as it is heard */
+static int keep_copy(struct job *job, struct references *noted, size_t index) {
+        _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
+        const struct reference *copy = &noted->items[index];
+        struct vss_id id;
+        int r = vss_backup_components_keep_reference(job->bc, &copy->id, &id, &error);
+
+        if (r < 0 && r != E_NOTIMPL)
                 selection_note(&job->selection,
                                "no reference snapshot of '%s' is kept, the next backup compares: "
                                "%s",
-                               volume->mount_point, vss_error_message(&error));
-        return 0;
+                               copy->mount_point, vss_error_message(&error));
+        if (r < 0)
+                return 0;
+        r = references_add(&job->delta->kept, copy->volume, copy->mount_point, &copy->provider_id,
+                           &id);
+        if (r < 0 || vss_id_equal(&id, &copy->id))
+                return r;
+        r = references_add(noted, copy->volume, copy->mount_point, &copy->provider_id, &id);
+        return r < 0 ? r : kept_note(job->store, &job->delta->set, noted);
 }
 
-int delta_keep(struct job *job, struct vss_error *reterr) {
+static int put_document(struct job *job, const struct references *noted, struct vss_error *reterr) {
+        struct references *kept = &job->delta->kept;
         struct text text = { 0 };
-        int r = 0;
+        int r;
 
-        /* only on these a later one is built */
-        if (!job->delta || !job->own_paths || job->own_failed ||
-            (job->type != VSS_BT_FULL && job->type != VSS_BT_INCREMENTAL))
-                return 0;
-        for (size_t i = 0; r >= 0 && i < job->volumes.count; i++) {
-                const struct used_volume *v = &job->volumes.items[i];
-
-                if (v->preserves_inodes && is_own_volume(job, v))
-                        r = keep_volume(job, v);
-        }
-        if (r < 0 || job->delta->kept.count == 0)
-                return r;
-        r = fingerprint(job, job->delta->kept.fingerprint);
-        if (r >= 0)
-                r = references_format(&job->delta->kept, &text);
+        memcpy(kept->fingerprint, noted->fingerprint, sizeof(kept->fingerprint));
+        kept->owner = strdup(noted->owner);
+        r = kept->owner ? references_format(kept, &text) : -ENOMEM;
         if (r >= 0)
                 r = op_put_document(job->operation, REFERENCES_DOCUMENT, text.data, text.size,
                                     reterr);
@@ -494,17 +411,49 @@ int delta_keep(struct job *job, struct vss_error *reterr) {
         return r;
 }
 
-static void release(struct job *job, const struct references *references) {
+int delta_keep(struct job *job, const struct vss_id *set, struct vss_error *reterr) {
+        struct references noted = { 0 };
+        size_t count;
+        int r;
+
+        /* only on these a later one is built */
+        if (!job->delta || !job->own_paths || job->own_failed ||
+            (job->type != VSS_BT_FULL && job->type != VSS_BT_INCREMENTAL))
+                return 0;
+        job->delta->set = *set;
+        r = copies_to_keep(job, &noted);
+        count = noted.count;
+        if (r >= 0 && count > 0) {
+                r = kept_note(job->store, set, &noted);
+                if (r < 0)
+                        r = store_failed(job->store, r, reterr);
+        }
+        for (size_t i = 0; r >= 0 && i < count; i++)
+                r = keep_copy(job, &noted, i);
+        if (r >= 0 && job->delta->kept.count > 0)
+                r = put_document(job, &noted, reterr);
+        else if (r >= 0 && count > 0)
+                kept_strike(job->store, set);
+        references_done(&noted);
+        return r;
+}
+
+/* release() - were all? */
+static bool release(struct job *job, const struct references *references) {
+        bool all = true;
+
         for (size_t i = 0; i < references->count; i++)
-                (void)vss_backup_components_release_reference(
-                        job->bc, &references->items[i].provider_id, &references->items[i].id, NULL);
+                all = kept_release(job->bc, &references->items[i], NULL) >= 0 && all;
+        return all;
 }
 
 static void release_of(struct job *job, const struct set_place *place) {
+        _cleanup_free_ char *owner = references_owner(job->store);
         struct references references = { 0 };
 
-        if (references_of(job, place, &references) >= 0)
-                release(job, &references);
+        if (references_of(job->store, place->set, place->operation, &references) >= 0 &&
+            references_are_of(&references, owner))
+                (void)release(job, &references);
         references_done(&references);
 }
 
@@ -522,6 +471,7 @@ void delta_published(struct job *job) {
         job->delta->published = true;
         if (job->delta->kept.count == 0)
                 return;
+        kept_strike(job->store, &job->delta->set); /* the set names them */
         if (job->type == VSS_BT_INCREMENTAL && job->has_own_base &&
             set_place_operation(&job->own_base)->type != VSS_BT_FULL)
                 release_of(job, &job->own_base);
@@ -535,8 +485,8 @@ void delta_close(struct job *job) {
 
         if (!delta)
                 return;
-        if (!delta->published)
-                release(job, &delta->kept);
+        if (!delta->published && delta->kept.count > 0 && release(job, &delta->kept))
+                kept_strike(job->store, &delta->set);
         for (size_t i = 0; i < delta->count; i++)
                 known_done(&delta->volumes[i]);
         free(delta->volumes);

@@ -13,10 +13,12 @@
 #include "backup/engine.h"
 #include "backup/job.h"
 
-#define REFERENCES_DOCUMENT "references"
-
 /* delta_foretell() - for the plan: notes what will be asked, and what will be compared */
 void delta_foretell(struct job *job);
+
+/* delta_settle() - release what interrupted runs and removals left to release; @writing is the set
+ * that is being written. Before new references push out the oldest ones */
+void delta_settle(struct job *job, const struct vss_id *writing);
 
 /* delta_ask() - after the copies exist, before anything is read. 0 whatever is known; -ENOMEM */
 int delta_ask(struct job *job);
@@ -27,8 +29,8 @@ bool delta_of_source(const struct job *job, const char *volume, const char *path
                      const struct changed_path **ret, size_t *ret_count);
 
 /* delta_keep() - when all was read: have the copies' state remembered, and put what names it into
- * the operation */
-int delta_keep(struct job *job, struct vss_error *reterr);
+ * the operation of @set. Killed after it, the next backup releases them (kept.h) */
+int delta_keep(struct job *job, const struct vss_id *set, struct vss_error *reterr);
 
 /* delta_published() - the set exists: what it was built on needs no reference any more */
 void delta_published(struct job *job);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "backup/internal.h"
+#include "backup/kept.h"
 #include "backup/request.h"
 #include "base/array.h"
 #include "base/cleanup.h"
@@ -336,6 +337,9 @@ static int hide(struct store *store, struct forget *forget, size_t index, bool *
                 if (forget->items[i].why == FORGET_IT && !begun[i] &&
                     set_builds_on(forget->items[i].set, &item->set->id))
                         r = hide(store, forget, i, begun, reterr);
+        /* what cannot be noted, on a full disk for instance, goes by the provider's limit */
+        if (r >= 0 && item->set)
+                (void)kept_note_of(store, item->set);
         if (r >= 0)
                 r = set_folder_hide(store, item->folder, reterr);
         item->removed = r >= 0;

@@ -59,7 +59,8 @@ int forget_decide(struct store *store, const struct forget_request *request, str
                   struct vss_error *reterr);
 
 /* forget_run() - remove what was decided, later sets first, and tell in the items what is gone;
- * lets readers in again. Stops at the first that cannot be removed. */
+ * lets readers in again. Stops at the first that cannot be removed. Reference snapshots that the
+ * sets name are noted (kept.h), and not yet released. */
 int forget_run(struct store *store, struct forget *forget, struct vss_error *reterr);
 void forget_done(struct forget *forget);
 

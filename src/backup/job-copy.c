@@ -172,10 +172,13 @@ static int end_operation(struct job *job, struct vss_error *reterr) {
 }
 
 int job_copy(struct job *job, struct set_writer *set, struct vss_error *reterr) {
+        const struct vss_id *id = &set_writer_info(set)->id;
         int r = op_begin(set, job->type, &job->operation, reterr);
 
         if (r >= 0)
                 r = declare_components(job, reterr);
+        if (r >= 0)
+                delta_settle(job, id);
         if (r >= 0)
                 r = delta_ask(job);
         if (r >= 0)
@@ -183,7 +186,7 @@ int job_copy(struct job *job, struct set_writer *set, struct vss_error *reterr) 
         if (r >= 0)
                 r = volumes_check_copies(job->bc, &job->volumes, reterr);
         if (r >= 0)
-                r = delta_keep(job, reterr);
+                r = delta_keep(job, id, reterr);
         if (r >= 0)
                 r = end_operation(job, reterr);
         if (r >= 0)

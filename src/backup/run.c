@@ -222,6 +222,8 @@ static int write_set(struct run *run, const struct backup_request *request,
 
         if (r < 0)
                 return r;
+        for (size_t i = 0; i < run->count; i++)
+                run->jobs[i].store = store; /* it may be new */
         r = run_jobs(run, set, &ret->copy_us, reterr);
         if (r < 0) {
                 set_abandon(set);

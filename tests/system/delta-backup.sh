@@ -165,4 +165,71 @@ vssctl backup --config "$SCRATCH/conf" --to "$S" "$V/old" >"$SCRATCH/said" 2>&1 
     fail "it fitted: $(find "$SCRATCH/tmpfs")"
 [ "$(references)" = 2 ] || fail "$(references) references after a backup that failed"
 umount "$SCRATCH/tmpfs"
+
+echo "11: what is forgotten needs no references; those of others stay"
+forget() { vssctl forget --config "$SCRATCH/conf" --from "$S" "$@" >"$SCRATCH/said" 2>&1 || fail "$(cat "$SCRATCH/said")"; }
+notes() { find "$1" -maxdepth 1 -name '.references-*' | wc -l; }
+expect_references() { [ "$(references)" = "$1" ] || fail "$2: $(references) references, not $1"; }
+{ printf '%s\n' gather start "add $V" prepare snapshot keep release; } |
+    "$BUILD/tests/requester" "$SCRATCH/conf" >/dev/null 2>&1
+expect_references 3 "another program's"
+S=$SCRATCH/other
+back_up "saved" "$V/old/b"
+expect_references 4 "another store's"
+S=$SCRATCH/forgetful
+back_up "saved" "$V/old/b"
+quietly "$V/old/b/f21"
+back_up "$knows" --type incremental
+expect_references 6 "the chain's"
+cp -a "$S" "$SCRATCH/copied" # it names them too, and does not own them
+S=$SCRATCH/copied
+forget "$(cd "$S" && ls -d 2*incremental*)"
+expect_references 6 "after a copied store forgot"
+back_up saved "$V/old/b" # and does not release what it finds named
+expect_references 7 "after a copied store went on"
+S=$SCRATCH/forgetful
+forget "$(cd "$S" && ls -d 2*incremental*)"
+expect_references 6 "after the increment went"
+back_up "$knows" --type incremental # on the full one, whose reference stays
+expect_references 7 "after another increment"
+umount "$V"
+forget "$(cd "$S" && ls -d 2*incremental*)" # who is not there cannot be told
+grep -q "cannot be released now" "$SCRATCH/said" || fail "not said: $(cat "$SCRATCH/said")"
+[ "$(notes "$S")" = 1 ] || fail "nothing is noted"
+mount -o loop "$SCRATCH"/btrfs.*.img "$V"
+expect_references 7 "while the volume was away"
+back_up "$knows" --type incremental
+expect_references 7 "the one of the forgotten set went, a new one came"
+[ "$(notes "$S")" = 0 ] || fail "a note stays: $(ls -A "$S")"
+forget --keep 1
+expect_references 7 "nothing went"
+forget $(cd "$S" && ls -d 2*)
+expect_references 5 "after all went"
+
+echo "12: killed between a reference and its set"
+killed() { # killed VARIABLE=...: a backup that dies so
+    local r=0
+    env LD_PRELOAD="$BUILD/tests/die-at-rename.so" "$@" vssctl backup --config "$SCRATCH/conf" --to "$S" \
+        --type incremental "$V/old/b" >"$SCRATCH/said" 2>&1 || r=$?
+    [ $r = 137 ] || fail "not killed ($r): $(cat "$SCRATCH/said")"
+}
+back_up "saved" "$V/old/b"
+expect_references 6 "a full one"
+killed DIE_TO=references # kept, and nowhere named but in the note
+expect_references 7 "killed before the document"
+killed DIE_FROM=.incomplete-
+expect_references 7 "the next one released it, and was killed before its set was published"
+killed DIE_FROM=.incomplete- DIE_AFTER=1
+expect_references 7 "killed when the set was published"
+back_up "$knows" --type incremental # that one's reference is in use
+expect_references 7 "that of the full one, and this one"
+[ "$(notes "$S")" = 0 ] || fail "a note stays: $(ls -A "$S")"
+killed DIE_FROM=.incomplete-
+vssctl forget --config "$SCRATCH/conf" --from "$S" --older-than 1y >"$SCRATCH/said" 2>&1 # any settles it
+expect_references 7 "released by forget"
+killed DIE_FROM=.incomplete-
+printf '[service]\nruntime_dir = %s/run\nstate_dir = %s/state\n[provider.btrfs]\nreferences = 0\n' \
+    "$SCRATCH" "$SCRATCH" >"$SCRATCH/conf/vss.conf"
+back_up "saved" --type incremental
+expect_references 7 "the killed one's went, none was kept"
 umount "$V" || fail "the volume is still in use"

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "backup/forget.h"
+#include "backup/kept.h"
 #include "base/array.h"
 #include "base/cleanup.h"
 #include "vssctl.h"
@@ -162,6 +163,23 @@ static int tell(const struct forget *forget) {
 
 /* ---- doing ---- */
 
+/* release_references() - without the service the next backup does it: nothing fails for that */
+static void release_references(struct store *store) {
+        const struct vss_connection how = { .config_dir = arg_config,
+                                            .embedded = arg_config ? 1 : 0 };
+        _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
+        struct vss_backup_components *bc = NULL;
+        int r = vss_backup_components_create(&how, &bc, &error);
+
+        if (r >= 0)
+                r = vss_backup_components_initialize_for_backup(bc, NULL, &error);
+        if (r >= 0)
+                r = kept_settle(store, bc, NULL, &error);
+        if (r < 0)
+                print_note(vss_error_message(&error));
+        vss_backup_components_free(bc);
+}
+
 static int forget_from(const struct forget_request *request) {
         _cleanup_(store_closep) struct store *store = NULL;
         _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
@@ -181,6 +199,8 @@ static int forget_from(const struct forget_request *request) {
         result = tell(&forget);
         if (r < 0)
                 result = report_error(&error, "not all is removed");
+        if (!arg_plan && kept_is_noted(store))
+                release_references(store);
         forget_done(&forget);
         return result;
 }

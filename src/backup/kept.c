@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * kept.c - see kept.h.
+ */
+#define _GNU_SOURCE
+#include "backup/kept.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "backup/images.h"
+#include "base/cleanup.h"
+#include "base/file.h"
+
+#define PREFIX ".references-"
+
+enum { NOTE_MAX = 16 << 20, NAME_SIZE = sizeof(PREFIX) + VSS_ID_TEXT_SIZE };
+
+static const char *note_name(const struct vss_id *set, char ret[NAME_SIZE]) {
+        char id[VSS_ID_TEXT_SIZE];
+
+        snprintf(ret, NAME_SIZE, PREFIX "%s", vss_id_format(set, id));
+        return ret;
+}
+
+int kept_note(struct store *store, const struct vss_id *set, const struct references *references) {
+        struct text text = { 0 };
+        char name[NAME_SIZE];
+        int r = references_format(references, &text);
+
+        if (r >= 0)
+                r = write_file_atomic(store->fd, note_name(set, name), text.data, text.size, 0600);
+        text_done(&text);
+        return r;
+}
+
+void kept_strike(struct store *store, const struct vss_id *set) {
+        char name[NAME_SIZE];
+
+        /* one that comes back after a power cut is settled like any other */
+        (void)unlinkat(store->fd, note_name(set, name), 0);
+}
+
+/* append() - the references of one operation of a set, if they are @owner's */
+static int append(struct store *store, const struct set_info *set, uint32_t operation,
+                  const char *owner, struct references *to) {
+        struct references from = { 0 };
+        int r = references_of(store, set, operation, &from);
+
+        if (r < 0)
+                return r == -ENOMEM ? r : 0; /* it has none, or nobody can say which */
+        memcpy(to->fingerprint, from.fingerprint, sizeof(to->fingerprint));
+        for (size_t i = 0; r >= 0 && references_are_of(&from, owner) && i < from.count; i++)
+                r = references_add(to, from.items[i].volume, from.items[i].mount_point,
+                                   &from.items[i].provider_id, &from.items[i].id);
+        references_done(&from);
+        return r;
+}
+
+static int references_of_set(struct store *store, const struct set_info *set, const char *owner,
+                             struct references *to) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < set->operations_count; i++)
+                r = append(store, set, set->operations[i].number, owner, to);
+        return r;
+}
+
+int kept_note_of(struct store *store, const struct set_info *set) {
+        struct references references = { .owner = references_owner(store) };
+        int r = references.owner ? references_of_set(store, set, references.owner, &references)
+                                 : -ENOMEM;
+
+        if (r >= 0 && references.count > 0)
+                r = kept_note(store, &set->id, &references);
+        references_done(&references);
+        return r;
+}
+
+int kept_release(struct vss_backup_components *bc, const struct reference *reference,
+                 struct vss_error *reterr) {
+        return vss_backup_components_release_reference(bc, &reference->provider_id, &reference->id,
+                                                       reterr);
+}
+
+/* ---- settling ---- */
+
+struct settling {
+        struct store *store;
+        struct vss_backup_components *bc;
+        const struct vss_id *writing;
+        struct set_list sets;
+        struct references named; /* by published sets */
+        char *owner;
+        bool listed;
+        int failed; /* the first one */
+        struct vss_error *reterr;
+};
+
+/* list_named() - once, when there is something to settle at all */
+static int list_named(struct settling *s) {
+        int r = s->listed ? 0 : store_list(s->store, &s->sets, NULL);
+
+        for (size_t i = 0; r >= 0 && !s->listed && i < s->sets.count; i++)
+                r = references_of_set(s->store, s->sets.sets[i], s->owner, &s->named);
+        s->listed = r >= 0;
+        return r;
+}
+
+static bool is_named(const struct settling *s, const struct reference *reference) {
+        for (size_t i = 0; i < s->named.count; i++)
+                if (vss_id_equal(&s->named.items[i].id, &reference->id) &&
+                    vss_id_equal(&s->named.items[i].provider_id, &reference->provider_id))
+                        return true;
+        return false;
+}
+
+struct looking {
+        const struct reference *reference;
+        bool found;
+};
+
+static int on_volume(void *userdata, const struct vss_volume *volume, const char *provider,
+                     const char *refusal) {
+        struct looking *looking = userdata;
+
+        (void)provider;
+        (void)refusal;
+        looking->found |= strcmp(volume->id, looking->reference->volume) == 0;
+        return 0;
+}
+
+/* release_there() - a provider calls a reference gone whose volume it does not see: it may be back
+ * tomorrow */
+static int release_there(struct settling *s, const struct reference *reference) {
+        _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
+        struct looking looking = { reference, false };
+        int r = vss_backup_components_resolve_path(s->bc, reference->mount_point, false, on_volume,
+                                                   &looking, &error);
+
+        if (r >= 0 && !looking.found)
+                r = vss_fail(&error, -ENODEV, "another volume is mounted there");
+        if (r >= 0)
+                r = kept_release(s->bc, reference, &error);
+        if (r < 0 && s->failed >= 0)
+                s->failed = vss_fail(s->reterr, r,
+                                     "a reference snapshot of '%s' that nothing needs any more "
+                                     "cannot be released now: %s",
+                                     reference->mount_point, vss_error_message(&error));
+        return r;
+}
+
+static void release_all(struct settling *s, const struct vss_id *set,
+                        const struct references *references) {
+        bool all = true;
+
+        for (size_t i = 0; i < references->count; i++)
+                if (!is_named(s, &references->items[i]))
+                        all = release_there(s, &references->items[i]) >= 0 && all;
+        if (all)
+                kept_strike(s->store, set);
+}
+
+static bool set_exists(const struct settling *s, const struct vss_id *set) {
+        return set_find_id(&s->sets, set) || set_list_unreadable(&s->sets, set);
+}
+
+static int settle_one(struct settling *s, const char *name) {
+        struct references references = { 0 };
+        _cleanup_free_ char *text = NULL;
+        struct vss_id set;
+        int r;
+
+        if (vss_id_parse(name + strlen(PREFIX), &set) < 0 ||
+            (s->writing && vss_id_equal(&set, s->writing)))
+                return 0;
+        r = list_named(s);
+        if (r < 0)
+                return r;
+        if (set_exists(s, &set)) {
+                kept_strike(s->store, &set); /* published, or not removed: its own document tells */
+                return 0;
+        }
+        r = read_whole_file(s->store->fd, name, NOTE_MAX, &text, NULL);
+        if (r >= 0)
+                r = references_parse(text, &references);
+        /* what cannot be read, and what is another machine's, is left to whoever can */
+        if (r >= 0 && references_are_of(&references, s->owner))
+                release_all(s, &set, &references);
+        references_done(&references);
+        return r == -ENOMEM ? r : 0;
+}
+
+static int each_note(struct store *store, int (*visit)(struct settling *s, const char *name),
+                     struct settling *s) {
+        _cleanup_closedir_ DIR *dir = read_directory(store->fd);
+        struct dirent *entry;
+        int r = 0;
+
+        if (!dir)
+                return -errno;
+        while (r == 0 && (errno = 0, entry = readdir(dir)))
+                if (strncmp(entry->d_name, PREFIX, strlen(PREFIX)) == 0)
+                        r = visit(s, entry->d_name);
+        return r;
+}
+
+static int is_one(struct settling *s, const char *name) {
+        struct vss_id set;
+
+        (void)s;
+        return vss_id_parse(name + strlen(PREFIX), &set) >= 0;
+}
+
+bool kept_is_noted(struct store *store) {
+        return each_note(store, is_one, NULL) > 0;
+}
+
+int kept_settle(struct store *store, struct vss_backup_components *bc, const struct vss_id *writing,
+                struct vss_error *reterr) {
+        struct settling s = { .store = store,
+                              .bc = bc,
+                              .writing = writing,
+                              .owner = references_owner(store),
+                              .reterr = reterr };
+        int r = s.owner ? each_note(store, settle_one, &s) : -ENOMEM;
+
+        set_list_done(&s.sets);
+        references_done(&s.named);
+        free(s.owner);
+        if (r < 0)
+                return vss_fail(reterr, r, "cannot read what is noted in the store '%s': %s",
+                                store->path, strerror(-r));
+        return s.failed;
+}

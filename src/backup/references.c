@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * references.c - see references.h. Text and back; who asks and releases is delta.c and kept.c.
+ */
+#define _GNU_SOURCE
+#include "backup/references.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/array.h"
+#include "base/cleanup.h"
+
+#define HEADER "vss-references\t1"
+
+void references_done(struct references *references) {
+        for (size_t i = 0; i < references->count; i++) {
+                free(references->items[i].volume);
+                free(references->items[i].mount_point);
+        }
+        free(references->items);
+        free(references->owner);
+        *references = (struct references){ 0 };
+}
+
+/* ---- the document ---- */
+
+int references_add(struct references *references, const char *volume, const char *mount_point,
+                   const struct vss_id *provider_id, const struct vss_id *id) {
+        struct reference *item;
+
+        if (ARRAY_RESERVE(&references->items, references->count, &references->capacity) < 0)
+                return -ENOMEM;
+        item = &references->items[references->count++];
+        *item = (struct reference){ strdup(volume), strdup(mount_point), *provider_id, *id };
+        return item->volume && item->mount_point ? 0 : -ENOMEM;
+}
+
+int references_format(const struct references *references, struct text *text) {
+        text_string(text, HEADER "\nfingerprint\t");
+        text_string(text, references->fingerprint);
+        text_char(text, '\n');
+        if (references->owner) {
+                text_string(text, "owner\t");
+                text_field(text, references->owner);
+                text_char(text, '\n');
+        }
+        for (size_t i = 0; i < references->count; i++) {
+                const struct reference *item = &references->items[i];
+                char id[VSS_ID_TEXT_SIZE];
+
+                text_string(text, "reference\t");
+                text_field(text, item->volume);
+                text_char(text, '\t');
+                text_field(text, item->mount_point);
+                text_char(text, '\t');
+                text_string(text, vss_id_format(&item->provider_id, id));
+                text_char(text, '\t');
+                text_string(text, vss_id_format(&item->id, id));
+                text_char(text, '\n');
+        }
+        return text_cstring(text) ? 0 : -ENOMEM;
+}
+
+static int parse_line(struct references *references, char *line) {
+        struct vss_id provider, id;
+        char *fields[6];
+        size_t n = field_split(line, fields, 5);
+
+        if (n == 2 && strcmp(fields[0], "fingerprint") == 0) {
+                if (strlen(fields[1]) != 2 * DIGEST_SIZE)
+                        return -EBADMSG;
+                memcpy(references->fingerprint, fields[1], sizeof(references->fingerprint));
+                return 0;
+        }
+        if (n == 2 && strcmp(fields[0], "owner") == 0 && !references->owner) {
+                if (field_unescape(fields[1]) < 0)
+                        return -EBADMSG;
+                references->owner = strdup(fields[1]);
+                return references->owner ? 0 : -ENOMEM;
+        }
+        if (n != 5 || strcmp(fields[0], "reference") != 0 || field_unescape(fields[1]) < 0 ||
+            field_unescape(fields[2]) < 0 || vss_id_parse(fields[3], &provider) < 0 ||
+            vss_id_parse(fields[4], &id) < 0)
+                return -EBADMSG;
+        return references_add(references, fields[1], fields[2], &provider, &id);
+}
+
+int references_parse(char *text, struct references *ret) {
+        char *line = strsep(&text, "\n");
+        int r = line && strcmp(line, HEADER) == 0 ? 0 : -EBADMSG;
+
+        while (r >= 0 && (line = strsep(&text, "\n")))
+                if (*line)
+                        r = parse_line(ret, line);
+        return r >= 0 && !*ret->fingerprint ? -EBADMSG : r;
+}
+
+int references_of(struct store *store, const struct set_info *set, uint32_t operation,
+                  struct references *ret) {
+        _cleanup_free_ char *text = NULL;
+        int r = store_read_document(store, set, operation, REFERENCES_DOCUMENT, &text, NULL, NULL);
+
+        if (r >= 0)
+                r = references_parse(text, ret);
+        if (r < 0)
+                references_done(ret);
+        return r;
+}
+
+/* The marker is made once and never touched: inode and change time tell the store from its copy */
+char *references_owner(struct store *store) {
+        char host[256] = "", *owner;
+        struct stat st;
+
+        (void)gethostname(host, sizeof(host) - 1);
+        if (fstat(store->marker_fd, &st) < 0 ||
+            asprintf(&owner, "%s %ju %jd.%09ld", host, (uintmax_t)st.st_ino,
+                     (intmax_t)st.st_ctim.tv_sec, st.st_ctim.tv_nsec) < 0)
+                return NULL;
+        return owner;
+}
+
+bool references_are_of(const struct references *references, const char *owner) {
+        return references->owner && owner && strcmp(references->owner, owner) == 0;
+}

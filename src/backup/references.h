@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * references.h - the document of a set that names the reference snapshots which hold its state.
+ *
+ * It says whose they are: a store that was copied has the same sets, and must not release what the
+ * other one's next increment asks about.
+ */
+#ifndef BACKUP_REFERENCES_H
+#define BACKUP_REFERENCES_H
+
+#include "backup/internal.h"
+
+#define REFERENCES_DOCUMENT "references"
+
+/* struct reference - a line of the document */
+struct reference {
+        char *volume, *mount_point;
+        struct vss_id provider_id, id;
+};
+
+struct references {
+        char fingerprint[2 * DIGEST_SIZE + 1];
+        char *owner; /* of references_owner(); NULL in those of older versions */
+        struct reference *items;
+        size_t count, capacity;
+};
+
+void references_done(struct references *references);
+int references_add(struct references *references, const char *volume, const char *mount_point,
+                   const struct vss_id *provider_id, const struct vss_id *id);
+/* 0 or -ENOMEM; @text is the caller's */
+int references_format(const struct references *references, struct text *text);
+/* -EBADMSG. @text is taken apart */
+int references_parse(char *text, struct references *ret);
+/* references_of() - what an image's operation has; VSS_E_OBJECT_NOT_FOUND, -ENOENT */
+int references_of(struct store *store, const struct set_info *set, uint32_t operation,
+                  struct references *ret);
+
+/* references_owner() - this store on this machine; a copy of the store is another one. NULL when
+ * it cannot be said; the caller frees it */
+char *references_owner(struct store *store);
+bool references_are_of(const struct references *references, const char *owner);
+
+#endif
