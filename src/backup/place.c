@@ -378,14 +378,14 @@ static int descend(struct places *places, const struct spot *spot, const char *p
                 bool created;
                 int r = check_writable(top(places), owner);
 
+                if (r < 0)
+                        return enter_failed(spot, path, done, r, reterr);
                 while (end < size && path[end] != '/')
                         end++;
                 name = strndup(path + start, end - start);
                 if (!name)
                         return vss_fail(reterr, -ENOMEM, "out of memory");
-                if (r >= 0)
-                        r = fd = open_child(places, name, create, replace_last && end == size,
-                                            &created);
+                r = fd = open_child(places, name, create, replace_last && end == size, &created);
                 if (r >= 0)
                         r = push_level(places, &fd, path, end, created);
                 if (r >= 0 && created)

@@ -57,6 +57,15 @@ test_default_acl() { # SEC-65: what is made again below a default ACL inherits n
     ok "default ACLs"
 }
 
+test_open_to_all() { # SEC-63: a folder that anybody may write to is not trusted, and is the one that is named
+    mkdir -p open/all/below; echo hi >open/all/below/file; chown -R 7 open/all/below; chmod 777 open/all
+    "$TOOL" backup store-open /s="$SCRATCH/open" >/dev/null
+    "$TOOL" restore store-open latest out-open >/dev/null; same open out-open/s
+    "$TOOL" restore store-open latest out-open >said 2>&1 && fail "a folder that anybody may write to is trusted"
+    grep -q "the directory 's/all' may be written by everybody" said || fail "another folder is named: $(cat said)"
+    ok "folders open to all"
+}
+
 test_deep() { # paths longer than PATH_MAX, and a directory that takes many steps to leave
     local name; name=$(printf 'deep%.0s' {1..10})
     mkdir deep; (cd deep; for ((i = 0; i < 150; i++)); do mkdir "$name"; cd -P "$name"; done; echo bottom >here)
@@ -410,7 +419,7 @@ case ${1:-all} in
     links) test_hard_links ""; test_hard_links -c
         for seed in 21 22 23; do test_link_rounds $seed ""; test_link_rounds $seed -c; done ;;
     damage) test_damage; test_chain_damage ;;
-    hostile) test_full; test_default_acl; test_links_in_the_way ;;
+    hostile) test_full; test_default_acl; test_open_to_all; test_links_in_the_way ;;
     crashes) for t in full_disk killed restore_killed store; do "test_$t"; done ;;
     all) for t in trees rounds links damage hostile crashes; do "$SELF" $t; done ;;
     *) for t; do "test_$t"; done ;;
