@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "suite.h"
+#include "cases.h"
 
 static void delete_set(struct set *set) {
         struct vss_id left;
@@ -57,7 +57,7 @@ static void test_refusals(void) {
         struct vss_volume volume;
         char folder[4200];
 
-        snprintf(folder, sizeof(folder), "%s/plain", suite.mounts[0]);
+        snprintf(folder, sizeof(folder), "%s/plain", mounts[0]);
         CHECK_INT(mkdir(folder, 0755), 0);
         volume_of(folder, "plain", &volume);
         CHECK_INT(ops->is_volume_supported(&provider, &volume, 0, &promise, &words), 0);
@@ -78,9 +78,8 @@ void btrfs_nested(void) {
         struct set set = set_new();
         struct vss_snapshot_prop parent, child;
 
-        CHECK_INT(suite.mount_count, 2);
-        shell("echo inner >\"$1\"/inner && echo outer >\"$2\"/outer", suite.mounts[1],
-              suite.mounts[0]);
+        CHECK_INT(suite.volume_count, 2);
+        shell("echo inner >\"$1\"/inner && echo outer >\"$2\"/outer", mounts[1], mounts[0]);
         set_run(&set, BEGIN, POST_FINAL);
         parent = properties_of(&set.copies[0]);
         child = properties_of(&set.copies[1]);
@@ -112,11 +111,11 @@ void btrfs_user(void) {
                 struct vss_volume volume;
                 struct vss_id left;
                 uint32_t deleted;
-                bool may = strstr(suite.mounts[0], "may") != NULL;
+                bool may = strstr(mounts[0], "may") != NULL;
 
                 CHECK_INT(setgid(4242), 0);
                 CHECK_INT(setuid(4242), 0);
-                volume_of(suite.mounts[0], suite.subvolumes[0], &volume);
+                volume_of(mounts[0], subvolumes[0], &volume);
                 CHECK_INT(ops->is_volume_supported(&provider, &volume, 0, &promise, &words), may);
                 if (!may) {
                         CHECK(strstr(words.message, "user_subvol_rm_allowed"));

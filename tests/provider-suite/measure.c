@@ -6,7 +6,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
-#include "suite.h"
+#include "cases.h"
 
 static double now(void) {
         struct timespec t;

@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "suite.h"
+#include "cases.h"
 
 static int set_fault(const char *key, const char *value) {
         return ops->configure(&provider, key, value, &words);

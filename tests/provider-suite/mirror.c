@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "suite.h"
+#include "cases.h"
 
 static void delete_set(struct set *set) {
         struct vss_id left;
@@ -26,7 +26,7 @@ static void delete_set(struct set *set) {
 static void test_changes_between_rounds(void) {
         struct set set = set_new();
         struct vss_snapshot_prop prop;
-        const char *at = suite.mounts[0];
+        const char *at = mounts[0];
 
         shell("mkdir -p \"$1\"/c/dir/sub \"$1\"/c/gone/deep && cd \"$1\"/c && "
               "for i in $(seq 1 300); do echo $i >f$i; done && ln f1 hard1 && ln f1 hard2 && "
@@ -57,7 +57,7 @@ static void test_racy_change(void) {
         char path[4200], text[5] = "";
         int fd;
 
-        snprintf(path, sizeof(path), "%s/racy", suite.mounts[0]);
+        snprintf(path, sizeof(path), "%s/racy", mounts[0]);
         fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
         CHECK_INT(pwrite(fd, "old!", 4, 0), 4);
         set_run(&set, BEGIN, PRE_COMMIT);
@@ -108,7 +108,7 @@ static void test_deep(void) {
         struct vss_snapshot_prop prop;
         char at[4200];
 
-        snprintf(at, sizeof(at), "%s/deep", suite.mounts[0]);
+        snprintf(at, sizeof(at), "%s/deep", mounts[0]);
         CHECK_INT(mkdir(at, 0755), 0);
         CHECK_INT(descend(at, 3000), 3000);
         set_run(&set, BEGIN, POST_FINAL);
@@ -117,7 +117,7 @@ static void test_deep(void) {
         CHECK_INT(descend(at, 0), 3000);
         vss_free_snapshot_properties(&prop);
         delete_set(&set);
-        shell("rm -r \"$1\"/deep", suite.mounts[0], "");
+        shell("rm -r \"$1\"/deep", mounts[0], "");
 }
 
 /* Files that come, go and change their kind while the rounds run cost nothing but themselves */
@@ -133,7 +133,7 @@ static void test_storm(void) {
                       "1) mkdir -p n$n/x;; 2) echo $i >n$n/x/f;; 3) mv n$n n$((n+1));; "
                       "4) rm -rf n$n; ln -s /etc/passwd n$n;; esac; [ -e ../stop ] && exit 0; done "
                       "2>/dev/null",
-                      suite.mounts[0], (char *)NULL);
+                      mounts[0], (char *)NULL);
                 _exit(127);
         }
         usleep(200000);
@@ -142,9 +142,9 @@ static void test_storm(void) {
                 set_run(&set, BEGIN, POST_FINAL);
                 delete_set(&set);
         }
-        shell(": >\"$1\"/stop", suite.mounts[0], "");
+        shell(": >\"$1\"/stop", mounts[0], "");
         waitpid(pid, NULL, 0);
-        shell("rm -r \"$1\"/stop \"$1\"/storm", suite.mounts[0], "");
+        shell("rm -r \"$1\"/stop \"$1\"/storm", mounts[0], "");
 }
 
 /* Only the wanted paths, at their places, with the folders above them; S-66 */
@@ -154,14 +154,14 @@ static void test_paths(void) {
         struct set set = set_new();
         struct vss_snapshot_prop prop;
 
-        snprintf(one, sizeof(one), "%s/p/data/in", suite.mounts[0]);
-        snprintf(two, sizeof(two), "%s/p/file", suite.mounts[0]);
-        snprintf(none, sizeof(none), "%s/p/not/there", suite.mounts[0]);
-        snprintf(through, sizeof(through), "%s/p/link/in", suite.mounts[0]);
+        snprintf(one, sizeof(one), "%s/p/data/in", mounts[0]);
+        snprintf(two, sizeof(two), "%s/p/file", mounts[0]);
+        snprintf(none, sizeof(none), "%s/p/not/there", mounts[0]);
+        snprintf(through, sizeof(through), "%s/p/link/in", mounts[0]);
         shell("mkdir -p \"$1\"/p/data/in/deeper \"$1\"/p/data/out && cd \"$1\"/p && "
               "echo 1 >file && echo 2 >filex && echo 3 >data/in/deeper/three && echo 4 >data/four "
               "&& ln -s data link && chmod 711 data",
-              suite.mounts[0], "");
+              mounts[0], "");
         set.paths = paths;
         set_run(&set, BEGIN, POST_FINAL);
         prop = properties_of(&set.copies[0]);
@@ -172,12 +172,12 @@ static void test_paths(void) {
               prop.device_object, "");
         vss_free_snapshot_properties(&prop);
         delete_set(&set);
-        snprintf(none, sizeof(none), "%s/../etc", suite.mounts[0]);
+        snprintf(none, sizeof(none), "%s/../etc", mounts[0]);
         set = set_new();
         set.paths = paths;
         CHECK_INT(set_step(&set, BEGIN), E_INVALIDARG);
         ops->abort_snapshots(&provider, &set.id);
-        shell("rm -r \"$1\"/p", suite.mounts[0], "");
+        shell("rm -r \"$1\"/p", mounts[0], "");
 }
 
 /* Many paths, in any order, with names that begin alike */
@@ -188,10 +188,9 @@ static void test_many_paths(void) {
         struct set set = set_new();
         struct vss_snapshot_prop prop;
 
-        shell("mkdir \"$1\"/q && cd \"$1\"/q && seq 1 6000 | xargs touch", suite.mounts[0], "");
+        shell("mkdir \"$1\"/q && cd \"$1\"/q && seq 1 6000 | xargs touch", mounts[0], "");
         for (int i = 0; i < COUNT; i++) { /* 1999 and 6000 have no common divisor */
-                snprintf(names[i], sizeof(names[i]), "%s/q/%d", suite.mounts[0],
-                         1 + i * 1999 % 6000);
+                snprintf(names[i], sizeof(names[i]), "%s/q/%d", mounts[0], 1 + i * 1999 % 6000);
                 paths[i] = names[i];
         }
         set.paths = paths;
@@ -202,7 +201,7 @@ static void test_many_paths(void) {
               prop.device_object, "");
         vss_free_snapshot_properties(&prop);
         delete_set(&set);
-        shell("rm -r \"$1\"/q", suite.mounts[0], "");
+        shell("rm -r \"$1\"/q", mounts[0], "");
 }
 
 /* S-67: where another file system begins stands an empty folder; what cannot be had is told */
@@ -211,29 +210,29 @@ static void test_crossing(void) {
         struct vss_snapshot_prop prop;
         char folder[4200], file[4200], inside[4200];
 
-        snprintf(folder, sizeof(folder), "%s/m/tmp", suite.mounts[0]);
-        snprintf(file, sizeof(file), "%s/m/file", suite.mounts[0]);
-        snprintf(inside, sizeof(inside), "%s/m/same", suite.mounts[0]);
+        snprintf(folder, sizeof(folder), "%s/m/tmp", mounts[0]);
+        snprintf(file, sizeof(file), "%s/m/file", mounts[0]);
+        snprintf(inside, sizeof(inside), "%s/m/same", mounts[0]);
         shell("mkdir -p \"$1\"/m/tmp \"$1\"/m/same \"$1\"/m/src && echo s >\"$1\"/m/src/s && "
               ": >\"$1\"/m/file",
-              suite.mounts[0], "");
+              mounts[0], "");
         CHECK_INT(mount("none", folder, "tmpfs", 0, "mode=711"), 0);
         CHECK_INT(mount("/etc/hostname", file, NULL, MS_BIND, NULL), 0);
-        snprintf(file, sizeof(file), "%s/m/src", suite.mounts[0]);
+        snprintf(file, sizeof(file), "%s/m/src", mounts[0]);
         CHECK_INT(mount(file, inside, NULL, MS_BIND, NULL), 0); /* one device, another mount */
-        shell("echo no >\"$1\"/m/tmp/no", suite.mounts[0], "");
+        shell("echo no >\"$1\"/m/tmp/no", mounts[0], "");
         set_run(&set, BEGIN, POST_FINAL);
         prop = properties_of(&set.copies[0]);
         shell("cd \"$1\"/m && [ -d tmp ] && [ -z \"$(ls -A tmp)\" ] && [ -z \"$(ls -A same)\" ] && "
               "[ -e src/s ] && [ ! -e file ] && grep -q '^EXDEV /m/file$' ../../problems",
               prop.device_object, "");
         vss_free_snapshot_properties(&prop);
-        snprintf(file, sizeof(file), "%s/m/file", suite.mounts[0]);
+        snprintf(file, sizeof(file), "%s/m/file", mounts[0]);
         CHECK_INT(umount(file), 0);
         CHECK_INT(umount(inside), 0);
         CHECK_INT(umount(folder), 0);
         delete_set(&set);
-        shell("rm -r \"$1\"/m", suite.mounts[0], "");
+        shell("rm -r \"$1\"/m", mounts[0], "");
 }
 
 /* Holes stay holes, and a copy on the same file system costs no data */
@@ -243,15 +242,15 @@ static void test_sparse(void) {
 
         shell("cd \"$1\" && truncate -s 1G hole && echo x | dd of=hole bs=1M seek=700 conv=notrunc "
               "status=none && dd if=/dev/zero of=zeros bs=1M count=3 status=none && sync -f .",
-              suite.mounts[0], "");
+              mounts[0], "");
         set_run(&set, BEGIN, POST_FINAL);
         prop = properties_of(&set.copies[0]);
         shell("cd \"$1\" && [ $(stat -c %b hole) -lt 1000 ] && cmp hole \"$2\"/hole && "
               "cmp zeros \"$2\"/zeros",
-              prop.device_object, suite.mounts[0]);
+              prop.device_object, mounts[0]);
         vss_free_snapshot_properties(&prop);
         delete_set(&set);
-        shell("rm \"$1\"/hole \"$1\"/zeros", suite.mounts[0], "");
+        shell("rm \"$1\"/hole \"$1\"/zeros", mounts[0], "");
 }
 
 /* P-32: a set is given up while end_prepare runs */
@@ -282,7 +281,7 @@ void mirror_cases(void) {
 void mirror_room(void) {
         struct set set = set_new();
 
-        shell("dd if=/dev/urandom of=\"$1\"/big bs=1M count=40 status=none", suite.mounts[0], "");
+        shell("dd if=/dev/urandom of=\"$1\"/big bs=1M count=40 status=none", mounts[0], "");
         set_run(&set, BEGIN, BEGIN);
         CHECK_INT(set_step(&set, END_PREPARE), VSS_E_INSUFFICIENT_STORAGE);
         CHECK(strstr(words.message, "needs") && strstr(words.message, "area"));
@@ -296,7 +295,7 @@ void mirror_slow(void) {
         struct set set = set_new();
 
         shell("mkdir -p \"$1\"/s && cd \"$1\"/s && for i in $(seq 1 2000); do echo >$i; done",
-              suite.mounts[0], "");
+              mounts[0], "");
         set_run(&set, BEGIN, BEGIN);
         CHECK_INT(set_step(&set, END_PREPARE), VSS_E_PROVIDER_VETO);
         CHECK(strstr(words.message, "max_last_round"));
@@ -352,7 +351,7 @@ void mirror_user(void) {
               "echo no >u/secret && chmod 600 u/secret && : >u/fixed/in && : >u/fixed/deeper/in && "
               "chown -R 4242:4242 u/fixed && chmod 555 u/fixed u/fixed/deeper && chmod 700 "
               "u/closed",
-              suite.mounts[0], "");
+              mounts[0], "");
         pid = fork();
         CHECK(pid >= 0);
         if (pid == 0) {
@@ -374,17 +373,17 @@ void mirror_fills(void) {
         set_run(&set, BEGIN, END_PREPARE);
         shell("dd if=/dev/zero of=\"$2\"/fill bs=64K 2>/dev/null; "
               "dd if=/dev/urandom of=\"$1\"/late bs=1M count=8 2>/dev/null && sync -f \"$1\"",
-              suite.mounts[0], suite.area);
+              mounts[0], area);
         r = set_step(&set, PRE_COMMIT);
         CHECK_INT(r == 0 ? set_step(&set, COMMIT) : r, VSS_E_INSUFFICIENT_STORAGE);
         CHECK(strstr(words.message, "full") && strstr(words.message, "area"));
         ops->abort_snapshots(&provider, &set.id);
         CHECK_INT(folders_of_set(&set.id), 0);
         /* S-70 on a full file system: deleting needs no space */
-        shell("rm \"$2\"/fill \"$1\"/late", suite.mounts[0], suite.area);
+        shell("rm \"$2\"/fill \"$1\"/late", mounts[0], area);
         set = set_new();
         set_run(&set, BEGIN, POST_FINAL);
-        shell("dd if=/dev/zero of=\"$1\"/fill bs=64K 2>/dev/null; true", suite.area, "");
+        shell("dd if=/dev/zero of=\"$1\"/fill bs=64K 2>/dev/null; true", area, "");
         CHECK_INT(delete_object(&set.id, VSS_OBJECT_SNAPSHOT_SET, false, &deleted, &left), 0);
         CHECK_INT(folders_of_set(&set.id), 0);
         printf("ok mirror_fills\n");

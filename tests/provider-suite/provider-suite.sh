@@ -12,17 +12,30 @@ run() { # PROVIDER ARGUMENTS...
     shift
     "$suite" "$plugin" "$@"
 }
+rules() { # PROVIDER ARGUMENTS...: what every provider must stand
+    local plugin=$BUILD/providers/$1.so
+    shift
+    vss-provider-suite "$plugin" "$@" >"$SCRATCH/told" || { cat "$SCRATCH/told"; fail "a rule is broken"; }
+    grep -q '^1[0-9] scenarios held, 0 broken\|^2[0-9] scenarios held, 0 broken' "$SCRATCH/told" || { cat "$SCRATCH/told"; fail "too few scenarios"; }
+}
+set_state=(--set state_dir="$SCRATCH/state")
 subvolume() { btrfs -q subvolume create "$1" >/dev/null || fail "cannot make a subvolume $1"; }
 
 case $1 in
     memory)
-        mkdir "$SCRATCH/m"
-        run memory hold=none -m "$SCRATCH/m" common
-        run memory hold=freeze instant=one volumes="/x,$SCRATCH/m" -m "$SCRATCH/m" common
+        # its copy is the live mount: it holds what is left of the rules then
+        make_fs ext4 64M "$SCRATCH/m"
+        only=()
+        for scenario in settings life paths quick deletion aborted another-set unloaded given-up killed-after-steps killed-anywhere; do
+            only+=(--only "$scenario")
+        done
+        rules memory "${only[@]}" --set hold=none "$SCRATCH/m"
+        rules memory "${only[@]}" --set hold=freeze --set instant=one --set volumes="/x,$SCRATCH/m" "$SCRATCH/m"
         run memory -m "$SCRATCH/m" faults
         ;;
     btrfs)
         make_fs btrfs 512M "$SCRATCH/b"
+        rules btrfs "${set_state[@]}" "$SCRATCH/b"
         run btrfs "${state[@]}" -m "$SCRATCH/b" common btrfs
         ;;
     btrfs-subvolume)
@@ -37,6 +50,7 @@ case $1 in
         [ -d "$SCRATCH/top/.vss" ] || fail "P-64: the top level was reachable"
         umount "$SCRATCH/top"
         run btrfs "${state[@]}" -m "$SCRATCH/s" -s @ -m "$SCRATCH/s/nested" -s @/nested nested
+        rules btrfs "${set_state[@]}" "$SCRATCH/s" "$SCRATCH/s/nested"
         [ -d "$SCRATCH/s/.vss" ] || fail "P-64: the subvolume itself"
         btrfs -q subvolume delete "$SCRATCH/s/nested" >/dev/null
         run btrfs "${state[@]}" -m "$SCRATCH/s" -s @ common btrfs
@@ -64,15 +78,18 @@ case $1 in
         ;;
     mirror-xfs)
         make_fs xfs 512M "$SCRATCH/x"
+        rules mirror "${set_state[@]}" "$SCRATCH/x"
         run mirror "${state[@]}" -m "$SCRATCH/x" common mirror
         ;;
     mirror-btrfs)
         make_fs btrfs 512M "$SCRATCH/b"
+        rules mirror "${set_state[@]}" "$SCRATCH/b"
         run mirror "${state[@]}" -m "$SCRATCH/b" common mirror
         ;;
     mirror-ext4)
         make_fs ext4 512M "$SCRATCH/e"
         make_fs ext4 512M "$SCRATCH/area"
+        rules mirror "${set_state[@]}" --set area="$SCRATCH/area" --place "$SCRATCH/area" "$SCRATCH/e"
         run mirror "${state[@]}" area="$SCRATCH/area" -a "$SCRATCH/area" -m "$SCRATCH/e" common mirror
         mkdir "$SCRATCH/e/area"
         run mirror "${state[@]}" area="$SCRATCH/e/area" -a "$SCRATCH/e/area" -m "$SCRATCH/e" inside

@@ -299,6 +299,7 @@ static void killed_after(enum step last, bool next_comes) {
 
         rule("P-33");
         MUST(fresh_end(fresh_make(&set, last)) == 128 + SIGKILL, "a process ended early");
+        hold_await_end();
         MUST(fresh("query", text_of(&set.id)) == 0,
              "after a death after %s a fresh process shows the half-made copy", step_name(last));
         if (next_comes) { /* and is not hindered; often nobody aborts */
@@ -326,6 +327,7 @@ static void kill_soon(pid_t pid, unsigned after_us) {
         usleep(after_us);
         kill(pid, SIGKILL);
         (void)waitpid(pid, &status, 0);
+        hold_await_end();
         if (suite.verdict->outcome != OUTCOME_DIED)
                 _exit(1);
 }

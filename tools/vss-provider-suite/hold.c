@@ -6,11 +6,13 @@
 #define _GNU_SOURCE
 #include "suite.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <linux/magic.h>
 #include <sys/vfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/array.h"
@@ -18,20 +20,21 @@
 #include "hold/hold-client.h"
 
 static struct hold_client *client;
-static char runtime[64];
-
-/* make_runtime() - vss-hold keeps its record on a tmpfs */
+/* make_runtime() - vss-hold keeps its record on a tmpfs; once for all processes of a scenario */
 static bool make_runtime(void) {
+        char *runtime = suite.verdict->runtime;
         static const char *const folders[] = { "/run", "/dev/shm" };
         struct statfs fs;
 
-        for (size_t i = 0; i < ELEMENTSOF(folders); i++) {
+        for (size_t i = 0; !*runtime && i < ELEMENTSOF(folders); i++) {
                 if (statfs(folders[i], &fs) < 0 || fs.f_type != TMPFS_MAGIC)
                         continue;
-                snprintf(runtime, sizeof(runtime), "%s/vss-provider-suite.XXXXXX", folders[i]);
-                return mkdtemp(runtime) != NULL;
+                snprintf(runtime, sizeof(suite.verdict->runtime), "%s/vss-provider-suite.XXXXXX",
+                         folders[i]);
+                if (!mkdtemp(runtime))
+                        *runtime = '\0';
         }
-        return false;
+        return *runtime;
 }
 
 static void await(enum hold_event_type type) {
@@ -53,7 +56,7 @@ static void await(enum hold_event_type type) {
 
 void hold_prepare(void) {
         struct hold_volume volumes[VOLUMES_MAX];
-        struct hold_settings settings = { .runtime_dir = runtime };
+        struct hold_settings settings = { .runtime_dir = suite.verdict->runtime };
         char *program = NULL;
         size_t count = 0;
         int r;
@@ -93,5 +96,19 @@ void hold_release(void) {
         if (hold_client_release(client, NULL) >= 0)
                 await(HOLD_EVENT_RELEASED);
         client = hold_client_free(client);
-        (void)rmdir(runtime);
+}
+
+void hold_await_end(void) {
+        for (size_t i = 0; i < suite.volume_count; i++)
+                if (suite.promises[i].hold == VSS_HOLD_FREEZE)
+                        while (waitpid(-1, NULL, 0) > 0)
+                                ;
+}
+
+void hold_clean(void) {
+        for (int tries = 0; *suite.verdict->runtime && tries < 100; tries++) {
+                if (rmdir(suite.verdict->runtime) == 0 || errno != ENOTEMPTY)
+                        return;
+                usleep(20000); /* a vss-hold whose client was killed is about to end */
+        }
 }

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -197,13 +198,6 @@ static void look_at_volumes(void) {
         volume_list_clear(&list);
 }
 
-static void map_verdict(void) {
-        suite.verdict = mmap(NULL, sizeof(*suite.verdict), PROT_READ | PROT_WRITE, MAP_SHARED,
-                             suite.shared_fd, 0);
-        if (suite.verdict == MAP_FAILED)
-                die("cannot share memory", "");
-}
-
 /* read_volumes() - the strings live as long as the process */
 static void read_volumes(void) {
         static struct volume_list list;
@@ -234,6 +228,7 @@ static int do_verb(const char *verb, const char *argument) {
         if (strcmp(verb, "scenario") == 0) {
                 scenario = find_scenario(argument);
                 rule("P-10"); /* until it is loaded */
+                (void)prctl(PR_SET_CHILD_SUBREAPER, 1); /* hold_await_end() */
                 provider_open();
                 if (scenario != scenario_at(0))
                         suite.verdict->rules[0] = suite.verdict->rule[0] = '\0';
@@ -294,6 +289,7 @@ static bool run_one(const struct scenario *scenario) {
         outcome = v->outcome;
         if (outcome != OUTCOME_HELD)
                 clean();
+        hold_clean();
         return !stopped && (outcome == OUTCOME_HELD || scenario != scenario_at(0));
 }
 
@@ -332,13 +328,10 @@ int main(int argc, char **argv) {
         suite.argv = argv;
         suite.argc = argc;
         take_arguments(argc, argv);
-        if (!inner) {
+        if (!inner)
                 look_at_volumes();
-                suite.shared_fd = memfd_create("verdict", 0);
-                if (ftruncate(suite.shared_fd, sizeof(struct verdict)) < 0)
-                        die("out of memory", "");
-        }
-        map_verdict();
+        if ((inner ? verdict_map() : verdict_share()) < 0)
+                die("cannot share memory", "");
         if (!inner)
                 return run_all();
         read_volumes();

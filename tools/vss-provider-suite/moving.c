@@ -18,13 +18,6 @@
 
 #include "suite.h"
 
-enum { COUNTERS = 4 };
-
-struct writer {
-        pid_t pid;
-        int to, from;
-};
-
 static int counter(const char *root, int i, int flags) {
         char path[8192];
 
@@ -34,10 +27,10 @@ static int counter(const char *root, int i, int flags) {
 
 static _Noreturn void count_up(const char *root, int in, int out) {
         uint64_t *mapped[2];
-        int fds[COUNTERS];
+        int fds[MOVING_COUNTERS];
         char byte;
 
-        for (int i = 0; i < COUNTERS; i++) {
+        for (int i = 0; i < MOVING_COUNTERS; i++) {
                 fds[i] = counter(root, i, O_RDWR | O_CREAT);
                 if (ftruncate(fds[i], 4096) < 0)
                         _exit(1);
@@ -64,8 +57,8 @@ static _Noreturn void count_up(const char *root, int in, int out) {
         }
 }
 
-static struct writer start_writer(const char *root) {
-        struct writer w;
+struct moving_writer moving_start(const char *root) {
+        struct moving_writer w;
         int to[2], from[2];
 
         MUST(pipe2(to, O_CLOEXEC) == 0 && pipe2(from, O_CLOEXEC) == 0, "no descriptor left");
@@ -83,8 +76,8 @@ static struct writer start_writer(const char *root) {
         return w;
 }
 
-static void read_counters(const char *root, uint64_t values[COUNTERS], const char *whose) {
-        for (int i = 0; i < COUNTERS; i++) {
+void moving_read(const char *root, uint64_t values[MOVING_COUNTERS], const char *whose) {
+        for (int i = 0; i < MOVING_COUNTERS; i++) {
                 int fd = counter(root, i, O_RDONLY);
 
                 MUST(fd >= 0 && pread(fd, &values[i], 8, 0) == 8, "the %s lacks '%s/counter%d'",
@@ -93,15 +86,21 @@ static void read_counters(const char *root, uint64_t values[COUNTERS], const cha
         }
 }
 
-static void tell(const struct writer *w, const char *word) {
+void moving_end(struct moving_writer *w) {
+        close(w->to);
+        close(w->from);
+        waitpid(w->pid, NULL, 0);
+}
+
+static void tell(const struct moving_writer *w, const char *word) {
         char byte;
 
         MUST(write(w->to, word, 1) == 1 && (*word != 'f' || read(w->from, &byte, 1) == 1),
              "the program that writes has died: is there room on the volume?");
 }
 
-static void one_copy(const struct writer *w) {
-        uint64_t copied[COUNTERS], live[COUNTERS], later[COUNTERS];
+static void one_copy(const struct moving_writer *w) {
+        uint64_t copied[MOVING_COUNTERS], live[MOVING_COUNTERS], later[MOVING_COUNTERS];
         const char *root = suite.volumes[0].mount_point;
         struct vss_snapshot_prop prop;
         struct set set = set_new();
@@ -113,19 +112,19 @@ static void one_copy(const struct writer *w) {
         tell(w, "f");
         rule("P-90");
         set_run(&set, PRE_COMMIT, PRE_COMMIT);
-        read_counters(root, live, "volume");
+        moving_read(root, live, "volume");
         set_run(&set, COMMIT, POST_COMMIT);
         tell(w, "t");
         set_run(&set, PRE_FINAL, POST_FINAL);
         prop = properties_of(&set.copies[0]);
-        read_counters(prop.device_object, copied, "copy");
-        for (int i = 0; i < COUNTERS; i++)
+        moving_read(prop.device_object, copied, "copy");
+        for (int i = 0; i < MOVING_COUNTERS; i++)
                 MUST(copied[i] >= live[i],
                      "what a program %s before it was frozen is not in the copy",
                      i < 2 ? "wrote" : "stored through a mapping");
         rule("P-4");
         usleep(20000);
-        read_counters(prop.device_object, later, "copy");
+        moving_read(prop.device_object, later, "copy");
         MUST(memcmp(copied, later, sizeof(later)) == 0 && memcmp(copied, live, sizeof(live)) == 0,
              "the copy follows its original");
         vss_free_snapshot_properties(&prop);
@@ -133,15 +132,13 @@ static void one_copy(const struct writer *w) {
 }
 
 void moving_writers(void) {
-        struct writer w;
+        struct moving_writer w;
 
         need_support();
         tree_make(suite.volumes[0].mount_point);
         suite.volume_count = 1;
-        w = start_writer(suite.volumes[0].mount_point);
+        w = moving_start(suite.volumes[0].mount_point);
         for (int i = 0; i < 4; i++)
                 one_copy(&w);
-        close(w.to);
-        close(w.from);
-        waitpid(w.pid, NULL, 0);
+        moving_end(&w);
 }

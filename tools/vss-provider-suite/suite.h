@@ -33,6 +33,7 @@ struct verdict {
         char rule[64]; /* that last one */
         char call[64]; /* of the provider, that runs */
         char words[4096];
+        char runtime[64]; /* of vss-hold, "" when none was needed */
         size_t set_count;
         struct vss_id sets[SETS_MAX]; /* begun; removed when a scenario leaves them */
 };
@@ -52,6 +53,7 @@ struct suite {
         char **argv; /* to start fresh processes with the same arguments */
         int argc;
         int shared_fd, volumes_fd; /* handed to them */
+        bool loud; /* what is broken is told at once, on standard error */
         bool persistent; /* all volumes are promised copies that outlive the process */
 };
 
@@ -118,12 +120,19 @@ int fresh_end(pid_t pid);
 /* fresh_make() - a life up to @last, then SIGKILL */
 pid_t fresh_make(const struct set *set, enum step last);
 int fresh_verb(const char *verb, const char *argument);
+/* verdict_share(), verdict_map() - the memory that they share: make it, see it. 0 or negative errno
+ */
+int verdict_share(void);
+int verdict_map(void);
 pid_t spawn_self(const char *verb, const char *argument);
 
 /* ---- hold.c: writes are held around a commit where the provider promised `freeze` ---- */
 void hold_prepare(void);
 void hold_freeze(void);
 void hold_release(void);
+/* hold_await_end() - a process that held writes was killed: until its vss-hold has let them go */
+void hold_await_end(void);
+void hold_clean(void); /* after a scenario */
 
 /* ---- tree.c: files to copy, and what is on the volumes besides ---- */
 

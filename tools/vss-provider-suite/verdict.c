@@ -37,6 +37,8 @@ static _Noreturn void end(enum outcome outcome, const char *format, va_list argu
         char text[sizeof(v->words)];
 
         vsnprintf(text, sizeof(text), format, arguments);
+        if (suite.loud)
+                fprintf(stderr, "%s: %s\n", suite.verdict->call, text);
         if (atomic_compare_exchange_strong(&v->outcome, &none, (int)outcome))
                 memcpy(v->words, text, sizeof(text));
         _exit(1);
