@@ -418,6 +418,23 @@ static int run_on_original(struct job *job, const struct plan_item *item, uint32
         return run_source(job, item, &source, &deciding, reterr);
 }
 
+/* is_left_out() - a mount point, or a folder on the way to it from the item's */
+static bool is_left_out(const struct deciding *deciding, const char *from, const char *path) {
+        _cleanup_free_ char *part = strdup(path);
+        char *rest = part ? part + (strcmp(from, "/") == 0 ? 0 : strlen(from)) : NULL;
+
+        for (char *slash = rest; slash && (slash = strchr(slash + 1, '/'));) {
+                enum source_verdict verdict;
+
+                *slash = '\0';
+                verdict = decide((void *)(uintptr_t)deciding, part, true);
+                *slash = '/';
+                if (verdict == SOURCE_LEAVE_OUT)
+                        return true;
+        }
+        return decide((void *)(uintptr_t)deciding, path, true) == SOURCE_LEAVE_OUT;
+}
+
 /* run_nested() - the volumes mounted or nested below a recursive item (B-151) */
 static int run_nested(struct job *job, const struct plan_item *item, struct deciding *deciding,
                       uint32_t component, struct vss_error *reterr) {
@@ -442,7 +459,7 @@ static int run_nested(struct job *job, const struct plan_item *item, struct deci
                         return -ENOMEM;
                 source.path = path;
                 deciding->volume = v->mount_point;
-                if (decide(deciding, path, true) == SOURCE_LEAVE_OUT)
+                if (is_left_out(deciding, item->path, path))
                         continue;
                 r = run_source(job, item, &source, deciding, reterr);
                 if (r >= 0)
@@ -463,6 +480,49 @@ bool job_reads_copy(const struct job *job, const struct plan_item *item) {
                 file = path_join(plan_reads(item), item->filespec);
         /* I-84: read the original only where there is no copy */
         return v && copy_has(v, file ? file : plan_reads(item));
+}
+
+/* is_reached() - does the walk of the own path @from come to @path, which lies below it? In doubt
+ * not: then it is read twice, which costs room only */
+static bool is_reached(struct own_names *own, const char *from, const char *path) {
+        _cleanup_free_ char *part = strdup(path);
+        char *rest = part ? part + (strcmp(from, "/") == 0 ? 0 : strlen(from)) : NULL;
+
+        if (!rest || !job_is_own(own, path, true) || !job_is_own(own, path, false) ||
+            strstr(rest, "/.vss"))
+                return false;
+        for (char *slash = *rest ? strchr(rest + 1, '/') : NULL; slash;
+             slash = strchr(slash + 1, '/')) {
+                *slash = '\0';
+                if (!job_is_own(own, part, true))
+                        return false;
+                *slash = '/';
+        }
+        return true;
+}
+
+/* is_repeated() - an own path that another one takes along is read there: '/ /home', say. One that
+ * the copy lacks is told as before */
+static bool is_repeated(const struct job *job, const struct plan_item *item,
+                        const struct source *source) {
+        struct own_names own;
+        bool repeated = false;
+
+        if (item->writer != PLAN_OWN || item->live ||
+            faccessat(source->root_fd, *source->read_path ? source->read_path : ".", F_OK,
+                      AT_SYMLINK_NOFOLLOW) < 0)
+                return false;
+        if (job_own_names_init(&own, job) < 0)
+                return false;
+        for (size_t i = own.first; i < own.end && !repeated; i++) {
+                const struct plan_item *other = &job->plan.items[i];
+                bool same = strcmp(other->path, item->path) == 0;
+
+                repeated = other->recursive && path_is_below(item->path, other->path) &&
+                           (same ? other < item : is_reached(&own, other->path, item->path));
+        }
+        job_coverage_free(own.map);
+        return repeated;
 }
 
 /* run_whole_item() - an item whose paths are those to read */
@@ -492,6 +552,8 @@ static int run_whole_item(struct job *job, const struct plan_item *item, uint32_
         source.root_fd = v->copy_fd;
         source.read_path = below(plan_reads(item), v->mount_point);
         source.names_only_change_with_ctime = v->preserves_inodes;
+        if (is_repeated(job, item, &source))
+                return 0;
         r = run_source(job, item, &source, &deciding, reterr);
         if (r >= 0)
                 r = report_missing(job, item, &source, &deciding, v);

@@ -5,6 +5,7 @@
 # shellcheck source=tests/functions.sh
 . "$(dirname "$0")/../functions.sh"
 requires script
+requires zstd
 
 make_fs ext4 300M "$SCRATCH/e"
 make_fs ext4 64M "$SCRATCH/disk"
@@ -104,6 +105,20 @@ echo "-- a provider that does not start is named once, not for each volume that 
 printf '[provider.btrfs]\nreferences = -1\n' >>"$etc/vss.conf"
 expect 0 "provider 'btrfs' could not be started" vssctl list volumes
 [ "$(grep -c "could not be started" "$SCRATCH/out")" = 1 ] || { cat "$SCRATCH/out"; fail "it is named more than once"; }
+
+echo "-- a path that another one takes along is read once, and all of it is there"
+mkdir -p "$E/over/in/deep" "$E/over/not" && head -c 5000 /dev/urandom >"$E/over/in/deep/f" && echo kept >"$E/over/not/g"
+make_fs ext4 32M "$E/over/in/disk" && echo far >"$E/over/in/disk/h"
+expect 0 "entries, 5.0 kB read" vssctl backup --to "$SCRATCH/new/deeper/store" "$E/over" "$E/over/in/deep" "$E/over/" "$E/over/in/disk"
+for f in in/deep/f not/g in/disk/h; do
+    expect 0 "$E/over/$f\$" vssctl list paths --from "$SCRATCH/new/deeper/store"
+    [ "$(zstd -dc "$SCRATCH"/new/deeper/store/*-full-*/op-1/data.tar.zst | tar t | grep -c "over/$f\$")" = 1 ] || fail "$f is stored twice"
+done
+# what the outer path leaves out, the inner one brings
+expect 0 "saved" vssctl backup --to "$SCRATCH/new/two" --exclude "$E/over/in" "$E/over" "$E/over/in/deep"
+expect 0 "over/in/deep/f\$" vssctl list paths --from "$SCRATCH/new/two"
+silent "over/in/disk"
+umount "$E/over/in/disk"
 
 echo "-- the progress line is for people"
 script -qec "vssctl backup --config '$etc' --to '$D' '$E/web'" /dev/null >"$SCRATCH/out"

@@ -396,7 +396,8 @@ static char *store_path(const char *given) {
                 return resolved;
         slash = strrchr(given, '/');
         folder = slash ? strndup(given, slash == given ? 1 : (size_t)(slash - given)) : strdup(".");
-        up = folder ? realpath(folder, NULL) : NULL;
+        /* several folders may be missing; the one above is nearer to the root, or "." */
+        up = folder && *given ? store_path(folder) : NULL;
         return up ? path_join(up, slash ? slash + 1 : given) : NULL;
 }
 
