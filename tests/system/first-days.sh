@@ -120,6 +120,10 @@ expect 0 "over/in/deep/f\$" vssctl list paths --from "$SCRATCH/new/two"
 silent "over/in/disk"
 umount "$E/over/in/disk"
 
+echo "-- nobody's writes are held by the mirror, and the words do not say so"
+expect 0 "writers still for [0-9.]* ms, copies taken in [0-9.]* ms" vssctl backup --to "$D" "$E/web"
+silent "held"
+
 echo "-- the progress line is for people"
 script -qec "vssctl backup --config '$etc' --to '$D' '$E/web'" /dev/null >"$SCRATCH/out"
 grep -q "preparing the shadow copies: mirror" "$SCRATCH/out" || fail "no words: $(cat -v "$SCRATCH/out")"

@@ -197,7 +197,7 @@ static int print_outcome(const struct backup_outcome *o) {
         if (!arg_json) {
                 printf("backup %s %s\n", o->folder, format_id(&o->set_id));
                 for (size_t i = 0; i < o->operation_count; i++)
-                        printf("  %s: %zu volume%s, writers still for %.1f ms, writes held for "
+                        printf("  %s: %zu volume%s, writers still for %.1f ms, copies taken in "
                                "%.1f ms\n",
                                backup_type_word(o->operations[i].type), o->operations[i].volumes,
                                o->operations[i].volumes == 1 ? "" : "s",
