@@ -298,7 +298,7 @@ static int restore(int argc, char **argv) {
         find_chain(&list, argv[1], &chain);
         request.chain = &chain;
         request.into = strcmp(argv[2], "-") == 0 ? NULL : argv[2];
-        request.last_link_only = option_last;
+        request.image = option_last ? chain.count : 0;
         request.remove_gone = option_gone;
         request.existing = strcmp(option_existing, "keep") == 0     ? RESTORE_KEEP
                            : strcmp(option_existing, "absent") == 0 ? RESTORE_MUST_BE_ABSENT

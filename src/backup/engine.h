@@ -370,10 +370,11 @@ struct restore_mapping {
 
 struct restore_request {
         const struct chain *chain;
-        /* false: the last link as it was, put together from the chain. true: only what the last
-         * link itself holds, on top of what is in place already: whole files replace, ranges are
-         * written into the existing file (I-133, R-123), one restore operation per image (I-185) */
-        bool last_link_only;
+        /* 0: the last link as it was, put together from the chain. Else a number from 1: only what
+         * this link itself holds, on top of what is in place already: whole files replace, ranges
+         * are written into the existing file (I-133, R-123), one restore operation per image
+         * (I-185). What later links have something of another kind for, or gave up, is left out */
+        size_t image;
         const char *into; /* everything below this directory, with its full path; NULL: home */
         const struct restore_mapping *mappings;
         size_t mappings_count;
@@ -386,7 +387,7 @@ struct restore_request {
         bool (*wanted)(void *userdata, const struct entry *entry); /* NULL: every one */
         void *userdata;
         enum restore_existing existing;
-        /* with last_link_only: delete what the last link says is gone (own files) */
+        /* with @image: delete what it says is gone (own files) */
         bool remove_gone;
         /* each file's fate; @placed is where it lies now */
         void (*result)(void *userdata, const struct entry *entry, const char *placed,

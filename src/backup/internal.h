@@ -146,6 +146,11 @@ struct view_item {
         size_t parts_count;
 };
 
+/* view_open_image() - only what the first link itself holds, except names that a later one gave up
+ * to the plain files, or that a directory of a later one, or a thing that is none, stands in the
+ * way of: those cannot be in place when the chain's end is */
+int view_open_image(struct store *store, const struct chain *chain, struct view **ret,
+                    struct vss_error *reterr);
 /* view_next_item() - gone names too; lent until the next call */
 int view_next_item(struct view *view, const struct view_item **ret, struct vss_error *reterr);
 /* view_skip_to() - items before @path are left out */

@@ -29,7 +29,7 @@ struct restore {
         struct store *store;
         const struct restore_request *request;
         const struct engine_watch *watch;
-        struct chain chain; /* the request's, or only its last link; links are borrowed */
+        struct chain chain; /* the request's, or from its image on; links are borrowed */
         struct members members;
         struct places places;
         struct linked_names linked;
@@ -223,7 +223,7 @@ static void report_placed(void *userdata, const struct view_part *part, const ch
 static int place_leaf(struct restore *restore, const struct view_item *item, struct spot *spot,
                       struct vss_error *reterr) {
         const struct view_part *part = &item->parts[0];
-        bool patch = restore->request->last_link_only &&
+        bool patch = restore->request->image > 0 &&
                      item->parts[item->parts_count - 1].record->archive == ARCHIVE_RANGES;
         const struct linked *linked;
         int r;
@@ -343,7 +343,9 @@ static int place_all(struct restore *restore, struct vss_error *reterr) {
         bool own = component_is_own(&set_place_component(&restore->chain.links[0])->key);
         const struct view_item *item;
         struct view *view = NULL;
-        int r = view_open(restore->store, &restore->chain, NULL, &view, reterr);
+        int r = restore->request->image > 0
+                        ? view_open_image(restore->store, &restore->chain, &view, reterr)
+                        : view_open(restore->store, &restore->chain, NULL, &view, reterr);
 
         while (r >= 0 && (r = view_next_item(view, &item, reterr)) > 0) {
                 if (item->gone && own)
@@ -437,9 +439,9 @@ static int restore_begin(struct restore *restore, struct store *store,
         const struct chain *chain = request->chain;
 
         *restore = (struct restore){ .store = store, .request = request, .chain = *chain };
-        if (request->last_link_only)
-                restore->chain =
-                        (struct chain){ .links = &chain->links[chain->count - 1], .count = 1 };
+        if (request->image > 0)
+                restore->chain = (struct chain){ .links = &chain->links[request->image - 1],
+                                                 .count = chain->count - request->image + 1 };
         restore->component = chain->links[chain->count - 1].component;
         restore->small = small_files_new(replaces(restore), report_placed, restore);
         if (!restore->small || members_init(&restore->members, store, &restore->chain) < 0)
@@ -457,7 +459,7 @@ int restore_run(struct store *store, const struct restore_request *request,
         restore.watch = watch;
         restore.members.go_on = go_on;
         restore.members.userdata = &restore;
-        if (r >= 0 && request->last_link_only && request->remove_gone)
+        if (r >= 0 && request->image > 0 && request->remove_gone)
                 r = remove_gone(&restore, reterr);
         if (r >= 0)
                 r = place_all(&restore, reterr);

@@ -37,6 +37,7 @@ struct view {
         struct shade *shades;
         size_t shades_count, shades_capacity;
         bool own; /* deletions are reproduced; otherwise they are reported (I-189) */
+        bool first_only; /* items are the first link's, see view_open_image() */
         char *below;
         struct view_part *parts;
         struct text path; /* of the item that is lent */
@@ -236,6 +237,15 @@ int view_open(struct store *store, const struct chain *chain, const char *below,
         return 0;
 }
 
+int view_open_image(struct store *store, const struct chain *chain, struct view **ret,
+                    struct vss_error *reterr) {
+        int r = open_one(store, chain, NULL, ret, reterr);
+
+        if (r >= 0)
+                (*ret)->first_only = true;
+        return r;
+}
+
 static void drop_shades(struct view *view, const char *path) {
         while (view->shades_count > 0 &&
                !path_is_below(path, view->shades[view->shades_count - 1].path))
@@ -325,10 +335,57 @@ static int take_shade(struct view *view, size_t link) {
         return push_shade(view, view->item.path, link, record->kind == RECORD_GONE_TREE, true);
 }
 
+/* what a later link has at the item's path: *hidden, the first link's name has no place there */
+static int hide_first(struct view *view, size_t link, bool *hidden) {
+        const struct record *first = view->cursors[0].record, *later = view->cursors[link].record;
+        const char *path = view->item.path;
+
+        if (!later || strcmp(later->path, path) != 0 || later->kind == RECORD_GONE ||
+            later->kind == RECORD_GONE_TREE)
+                return 0;
+        if (later->kind == RECORD_MOVED) { /* it belongs to the plain files by now */
+                *hidden = true;
+                return 0;
+        }
+        if (first && strcmp(first->path, path) == 0 &&
+            (first->kind == ENTRY_DIRECTORY) != (later->kind == ENTRY_DIRECTORY))
+                *hidden = true;
+        return later->kind == ENTRY_DIRECTORY ? 0 : push_shade(view, path, link, false, true);
+}
+
+static int take_first(struct view *view) {
+        const struct record *first = view->cursors[0].record;
+        const char *path = view->item.path;
+        bool hidden = !first || strcmp(first->path, path) != 0 || !record_is_entry(first) ||
+                      shaded(view, 0, path) == 2;
+
+        for (size_t i = 1; i < view->chain->count; i++) {
+                int r = hide_first(view, i, &hidden);
+
+                if (r < 0)
+                        return r;
+        }
+        if (!hidden)
+                view->parts[view->item.parts_count++] = (struct view_part){ 0, first };
+        return 0;
+}
+
+static int take_all(struct view *view) {
+        bool whole = false;
+
+        for (size_t i = view->chain->count; i-- > 0;) {
+                int r = whole ? take_shade(view, i) : take_part(view, i);
+
+                if (r < 0)
+                        return r;
+                whole = whole || r > 0;
+        }
+        return 0;
+}
+
 /* the next path that some link has; without parts when it is hidden */
 static int next_path(struct view *view, struct vss_error *reterr) {
         const char *path;
-        bool whole = false;
         int r = move_on(view, reterr);
 
         if (r < 0)
@@ -343,13 +400,8 @@ static int next_path(struct view *view, struct vss_error *reterr) {
                 return vss_fail(reterr, -ENOMEM, "out of memory");
         view->lent = true;
         drop_shades(view, view->item.path);
-        for (size_t i = view->chain->count; i-- > 0;) {
-                r = whole ? take_shade(view, i) : take_part(view, i);
-                if (r < 0)
-                        return vss_fail(reterr, r, "out of memory");
-                whole = whole || r > 0;
-        }
-        return 1;
+        r = view->first_only ? take_first(view) : take_all(view);
+        return r < 0 ? vss_fail(reterr, r, "out of memory") : 1;
 }
 
 int view_next_item(struct view *view, const struct view_item **ret, struct vss_error *reterr) {
