@@ -12,6 +12,8 @@
 
 #include "base/array.h"
 #include "base/cleanup.h"
+#include "base/file.h"
+#include "base/ranges.h"
 #include "vss/requester.h"
 
 struct selected {
@@ -115,7 +117,7 @@ static enum presence presence_of(const struct restore_writers *rw, const struct 
         return best;
 }
 
-int restore_writers_select(struct restore_writers *rw, const struct component_key *key,
+int restore_writers_select(struct restore_writers *rw, const struct component_key *key, bool more,
                            struct vss_error *reterr) {
         const struct vss_component_key public = public_key(key);
         enum presence presence = presence_of(rw, &key->writer_id);
@@ -123,14 +125,17 @@ int restore_writers_select(struct restore_writers *rw, const struct component_ke
         int r = 0;
 
         if (ARRAY_RESERVE(&rw->items, rw->count, &rw->capacity) < 0)
-                return -ENOMEM;
+                return vss_fail(reterr, -ENOMEM, "out of memory");
         s = &rw->items[rw->count];
         *s = (struct selected){ .key = *key, .status = VSS_RS_NONE };
         if (presence == WRITER_TOLD) {
                 r = vss_backup_components_set_selected_for_restore(rw->bc, &public, true, NULL,
                                                                    reterr);
+                if (r >= 0)
+                        r = vss_backup_components_set_additional_restores(rw->bc, &public, more,
+                                                                          reterr);
                 s->told = r >= 0;
-        } else if (presence == WRITER_ABSENT)
+        } else if (presence == WRITER_ABSENT && !more)
                 note(rw,
                      "the writer of component '%s' does not run here; its files are put back "
                      "without it (R-37): make sure that no program has them open",
@@ -227,6 +232,30 @@ static struct selected *find(struct restore_writers *rw, const struct component_
         return NULL;
 }
 
+bool restore_writers_is_told(const struct restore_writers *rw, const struct component_key *key) {
+        for (size_t i = 0; i < rw->count; i++)
+                if (component_key_equal(&rw->items[i].key, key))
+                        return rw->items[i].told;
+        return false;
+}
+
+const char *restore_writers_ranges_file(struct restore_writers *rw, const struct component_key *key,
+                                        size_t index) {
+        const struct vss_component *c = component_of(rw, key);
+        const char *ranges, *file = NULL;
+
+        for (size_t i = 0;
+             c && vss_component_get_partial_file(c, i, NULL, NULL, &ranges, NULL) >= 0; i++) {
+                struct ranges none = { 0 };
+                int r = ranges_parse(ranges, &none, &file, NULL);
+
+                ranges_done(&none);
+                if (r >= 0 && file && path_is_clean(file) && index-- == 0)
+                        return file;
+        }
+        return NULL;
+}
+
 /* writer_failed() - the state of the class's instance in this session */
 static bool writer_failed(struct restore_writers *rw, const struct vss_id *class) {
         size_t count;
@@ -285,25 +314,6 @@ void restore_writers_result(struct restore_writers *rw, const struct component_k
                 s->status = status;
 }
 
-/* tell_post_restore() - words of each component whose writer is not content */
-static int tell_post_restore(struct restore_writers *rw, struct vss_error *reterr) {
-        int r = 0;
-
-        for (size_t i = 0; i < rw->count; i++) {
-                const struct vss_component *c =
-                        rw->items[i].told ? component_of(rw, &rw->items[i].key) : NULL;
-                const char *words = c ? vss_component_get_post_restore_failure_msg(c) : NULL;
-
-                if (!words)
-                        continue;
-                note(rw, "component '%s': %s", rw->items[i].key.name, words);
-                r = vss_fail(reterr, VSS_E_WRITERERROR_NONRETRYABLE,
-                             "the writer of '%s' is not content with what was restored",
-                             rw->items[i].key.name);
-        }
-        return r;
-}
-
 int restore_writers_end(struct restore_writers *rw, struct vss_error *reterr) {
         struct vss_async *async = NULL;
         int r = 0;
@@ -320,9 +330,28 @@ int restore_writers_end(struct restore_writers *rw, struct vss_error *reterr) {
         }
         r = vss_backup_components_post_restore(rw->bc, &async, reterr);
         r = finish(r, async, reterr);
-        if (r >= 0)
-                r = report_status(rw, reterr);
-        return r < 0 ? r : tell_post_restore(rw, reterr);
+        return r < 0 ? r : report_status(rw, reterr);
+}
+
+int restore_writers_accepted(struct restore_writers *rw, const struct component_key *key,
+                             struct vss_error *reterr) {
+        const struct vss_component *c =
+                restore_writers_is_told(rw, key) ? component_of(rw, key) : NULL;
+        const char *words = c ? vss_component_get_post_restore_failure_msg(c) : NULL, *message;
+        int32_t failure = S_OK, application;
+
+        if (!c)
+                return 0;
+        (void)vss_component_get_failure(c, &failure, &application, &message);
+        if (words || failure != S_OK)
+                return vss_fail(reterr, failure != S_OK ? failure : VSS_E_WRITERERROR_NONRETRYABLE,
+                                "the writer is not content with what was restored: %s",
+                                words     ? words
+                                : message ? message
+                                          : vss_error_text(failure));
+        return writer_failed(rw, &key->writer_id) ? vss_fail(reterr, VSS_E_WRITERERROR_NONRETRYABLE,
+                                                             "the writer failed in PostRestore")
+                                                  : 0;
 }
 
 struct restore_writers *restore_writers_free(struct restore_writers *rw) {

@@ -25,9 +25,17 @@ int restore_writers_open(struct store *store, const struct set_info *set, uint32
                          const char *config_dir, const struct restore_writers_watch *watch,
                          struct restore_writers **ret, struct vss_error *reterr);
 
-/* restore_writers_select() - this component will be restored */
-int restore_writers_select(struct restore_writers *rw, const struct component_key *key,
+/* restore_writers_select() - this component will be restored (R-20)
+ * @more: other images follow this one (I-186) */
+int restore_writers_select(struct restore_writers *rw, const struct component_key *key, bool more,
                            struct vss_error *reterr);
+/* restore_writers_is_told() - does its writer take part? */
+bool restore_writers_is_told(const struct restore_writers *rw, const struct component_key *key);
+
+/* restore_writers_ranges_file() - the path of the @index-th ranges file that the component's
+ * entries name, lent; NULL: no more. One file may be named twice */
+const char *restore_writers_ranges_file(struct restore_writers *rw, const struct component_key *key,
+                                        size_t index);
 
 /* restore_writers_begin() - PreRestore; from here on restore_writers_end() must follow */
 int restore_writers_begin(struct restore_writers *rw, struct vss_error *reterr);
@@ -41,8 +49,12 @@ int restore_writers_check(struct restore_writers *rw, const struct component_key
 void restore_writers_result(struct restore_writers *rw, const struct component_key *key,
                             uint32_t status);
 
-/* restore_writers_end() - PostRestore; negative with words when a writer is not content */
+/* restore_writers_end() - PostRestore; negative with words when it could not be sent */
 int restore_writers_end(struct restore_writers *rw, struct vss_error *reterr);
+/* restore_writers_accepted() - after the end: 0, or negative with words when the component's writer
+ * failed or is not content with what was restored */
+int restore_writers_accepted(struct restore_writers *rw, const struct component_key *key,
+                             struct vss_error *reterr);
 struct restore_writers *restore_writers_free(struct restore_writers *rw);
 
 #endif

@@ -62,10 +62,24 @@ wide() { printf 'files = %s/k/p\nfiles = %s/own/set/* recursive\nfiles = %s/away
 narrow() { printf 'files = %s/k/p\n' "$B" | writer; }
 store; at="the writer's"; mkdir -p "$B/own/set/deep"; echo one >"$B/own/set/x"; echo one >"$B/own/set/deep/y"; echo one >"$B/away/z"
 chmod 755 "$B/own/set/deep"; wide; whole; restored; is "$B/own/set/x" one
+of_writer=$(cd "$store" && echo 2*)
 at="own"; narrow; echo two >"$B/own/set/x"; echo two >"$B/own/set/deep/y"; chmod 750 "$B/own/set/deep"
 whole --type incremental; restored; is "$B/own/set/x" two; is "$B/own/set/deep/y" two; is "$B/away/z" one
 [ "$(stat -c %a "$SCRATCH/r$B/own/set/deep")" = 750 ] || fail "an older mode"
 at="the writer's again"; wide; echo three >"$B/own/set/x"; whole --type incremental; restored
 is "$B/own/set/x" three; is "$B/own/set/deep/y" two
 vssctl verify --from "$store" >/dev/null || fail "verify"
+
+echo "-- into place, image by image (I-185): no earlier one over what is the requester's own"
+in_place() { # in_place SET
+    rm -rf "$B/own/set" "$B/away"
+    vssctl restore --config "$etc" --from "$store" --set "$1" --in-place >"$SCRATCH/restore" 2>&1 || { cat "$SCRATCH/restore"; fail "in place"; }
+    rm -rf "$SCRATCH/r"; mkdir -p "$SCRATCH/r$B"; cp -a "$B/own" "$B/away" "$SCRATCH/r$B"
+}
+at="own, in place"; set=$(cd "$store" && echo 2*); set=${set#"$of_writer "}; in_place "${set%% *}"
+grep -q 'c: image 2 of 2' "$SCRATCH/restore" || fail "at once: $(cat "$SCRATCH/restore")"
+is "$B/own/set/x" two; is "$B/own/set/deep/y" two; is "$B/away/z" one
+[ "$(stat -c %a "$B/own/set/deep")" = 750 ] || fail "an older mode"
+at="the writer's again, in place"; in_place latest
+is "$B/own/set/x" three; is "$B/own/set/deep/y" two
 echo ok

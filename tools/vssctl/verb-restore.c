@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "backup/engine.h"
-#include "backup/restore-writers.h"
+#include "backup/restore-images.h"
 #include "base/array.h"
 #include "base/cleanup.h"
 #include "base/file.h"
@@ -34,7 +34,7 @@ static bool stop_now(void) {
         return cut_short;
 }
 
-DEFINE_CLEANUP(struct restore_writers *, restore_writers_free)
+DEFINE_CLEANUP(struct restore_images *, restore_images_free)
 
 struct paths {
         const char *const *items;
@@ -93,30 +93,71 @@ struct source_set {
         const struct paths *paths;
 };
 
-static int restore_place(const struct source_set *from, const struct set_place *place,
-                         struct restore_summary *total, struct vss_error *error) {
-        const struct set_component *component = set_place_component(place);
-        struct restoring restoring = { .component = component_name(&component->key) };
-        const struct engine_watch watch = { &restoring, on_progress, on_trouble };
-        struct chain chain = { 0 };
+/* what one pass over a chain is about */
+struct pass {
+        struct restoring restoring;
+        const struct chain *chain;
+        size_t image; /* as in struct restore_request */
+        const struct paths *first; /* put in the pass before, or NULL */
+};
+
+static bool is_not_first(void *userdata, const struct entry *entry) {
+        const struct pass *pass = userdata;
+
+        for (size_t i = 0; i < pass->first->count; i++)
+                if (strcmp(pass->first->items[i], entry->path) == 0)
+                        return false;
+        return true;
+}
+
+static int run_pass(const struct source_set *from, struct pass *pass, const struct paths *paths,
+                    struct restore_summary *total, struct vss_error *error) {
+        const struct engine_watch watch = { &pass->restoring, on_progress, on_trouble };
         struct restore_summary one = { 0 };
-        struct restore_request request = {
-                .chain = &chain,
+        const struct restore_request request = {
+                .chain = pass->chain,
+                .image = pass->image,
                 .into = arg_into,
-                .paths = from->paths->count ? from->paths->items : NULL,
-                .paths_count = from->paths->count,
+                .paths = paths->count ? paths->items : NULL,
+                .paths_count = paths->count,
                 .existing = arg_keep ? RESTORE_KEEP : RESTORE_REPLACE,
                 .result = on_result,
-                .userdata = &restoring,
+                .wanted = pass->first ? is_not_first : NULL,
+                .userdata = pass,
         };
-        int r = chain_of(from->sets, place, &chain, error);
+        int r = restore_run(from->store, &request, &watch, &one, error);
 
-        if (r < 0)
-                return r;
-        r = restore_run(from->store, &request, &watch, &one, error);
-        chain_done(&chain);
         add_summary(total, &one);
         return r;
+}
+
+static bool is_asked_path(const struct paths *paths, const char *path) {
+        for (size_t i = 0; i < paths->count; i++)
+                if (path_is_below(path, paths->items[i]))
+                        return true;
+        return paths->count == 0;
+}
+
+/* restore_chain() - @first: files to put before the others; those not asked for are none */
+static int restore_chain(const struct source_set *from, const struct chain *chain, size_t image,
+                         const struct paths *first, struct restore_summary *total,
+                         struct vss_error *error) {
+        const struct set_component *component = set_place_component(&chain->links[0]);
+        struct pass pass = { { .component = component_name(&component->key) }, chain, image, NULL };
+        _cleanup_free_ const char **items = calloc(first->count + 1, sizeof(*items));
+        struct paths asked = { items, 0 };
+        int r = 0;
+
+        if (!items)
+                return vss_fail(error, -ENOMEM, "out of memory");
+        for (size_t i = 0; i < first->count; i++)
+                if (is_asked_path(from->paths, first->items[i]))
+                        items[asked.count++] = first->items[i];
+        if (asked.count > 0) {
+                r = run_pass(from, &pass, &asked, total, error);
+                pass.first = &asked;
+        }
+        return r < 0 ? r : run_pass(from, &pass, from->paths, total, error);
 }
 
 static void warn_failed(const struct set_component *component) {
@@ -207,77 +248,154 @@ static int check_asked(const struct source_set *from) {
         return EXIT_OK;
 }
 
+/* restore_at_once() - the chain put together: beside, or the requester's own files */
+static int restore_at_once(const struct source_set *from, const struct set_place *place,
+                           struct restore_summary *total) {
+        const struct set_component *component = set_place_component(place);
+        _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
+        struct chain chain = { 0 };
+        int r = chain_of(from->sets, place, &chain, &error);
+
+        if (r >= 0 && !component->good)
+                warn_failed(component);
+        if (r >= 0)
+                r = restore_chain(from, &chain, 0, &(struct paths){ NULL, 0 }, total, &error);
+        chain_done(&chain);
+        return r < 0 ? report_error(&error, "%s", component_name(&component->key)) : EXIT_OK;
+}
+
+static void say_left(const struct component_key *key, size_t done, size_t count) {
+        const char *name = printable(component_name(key));
+
+        if (done == 0)
+                fprintf(stderr, "vssctl: %s%snot begun\n", name, *name ? ": " : "plain files: ");
+        else
+                fprintf(stderr,
+                        "vssctl: %s: stops after image %zu of %zu, which is no state of the "
+                        "backup; "
+                        "the same command begins with the first again\n",
+                        name, done, count);
+}
+
+/* each place that was asked for; 0 or what @each returned */
+static int for_each_place(const struct source_set *from,
+                          int (*each)(void *userdata, const struct set_place *place),
+                          void *userdata) {
+        int result = 0;
+
+        for (size_t i = 0; i < from->set->operations_count; i++) {
+                const struct set_operation *operation = &from->set->operations[i];
+
+                for (size_t k = 0; k < operation->components_count; k++) {
+                        const struct set_place place = { from->set, operation->number,
+                                                         (uint32_t)k };
+                        int r = wanted_here(from, operation, k) ? each(userdata, &place) : 0;
+
+                        if (r != 0)
+                                result = r;
+                }
+        }
+        return result;
+}
+
+/* ---- into place: components with their writers, image by image ---- */
+
+struct in_place {
+        const struct source_set *from;
+        struct restore_summary *total;
+        struct restore_images *images;
+        int result; /* exit code */
+        bool found;
+};
+
 static void on_note(void *userdata, const char *words) {
         print_note(words);
 }
 
-/* prepare_writers() - into place: the writers of this operation get ready (R table 2, rows 1-10) */
-static int prepare_writers(const struct source_set *from, const struct set_operation *operation,
-                           struct restore_writers **ret, struct vss_error *error) {
-        const struct restore_writers_watch watch = { .note = on_note };
-        int r = restore_writers_open(from->store, from->set, operation->number, arg_config, &watch,
-                                     ret, error);
-
-        for (size_t k = 1; r >= 0 && k < operation->components_count; k++)
-                if (wanted_here(from, operation, k))
-                        r = restore_writers_select(*ret, &operation->components[k].key, error);
-        return r < 0 ? r : restore_writers_begin(*ret, error);
+static bool on_stop(void *userdata) {
+        return stop_now();
 }
 
-static bool has_components(const struct source_set *from, const struct set_operation *operation) {
-        for (size_t k = 1; k < operation->components_count; k++)
-                if (wanted_here(from, operation, k))
-                        return true;
-        return false;
+/* on_begun() - where the restore is; chains only, and the writers of components are in it */
+static void on_begun(void *userdata, const struct image_turn *turn) {
+        _cleanup_free_ char *words = NULL;
+
+        if (turn->chain->count < 2 || arg_quiet)
+                return;
+        if (asprintf(&words, "%s: image %zu of %zu%s, %s", component_name(turn->key), turn->number,
+                     turn->chain->count, turn->image ? "" : " with all before it",
+                     turn->place->set->folder) < 0)
+                words = NULL;
+        if (words)
+                print_note(words);
 }
 
-static int restore_component(const struct source_set *from, const struct set_place *place,
-                             struct restore_writers *writers, struct restore_summary *total) {
-        const struct set_component *component = set_place_component(place);
-        _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
-        int r = writers ? restore_writers_check(writers, &component->key, &error) : 0;
+static int on_files(void *userdata, const struct image_turn *turn, struct vss_error *reterr) {
+        const struct set_component *component = set_place_component(turn->place);
+        struct in_place *all = userdata;
 
-        if (r < 0)
-                return report_error(&error, "'%s' is not restored",
-                                    component_name(&component->key));
         if (!component->good)
                 warn_failed(component);
-        r = restore_place(from, place, total, &error);
-        if (writers)
-                restore_writers_result(writers, &component->key,
-                                       r < 0 ? VSS_RS_FAILED : VSS_RS_ALL);
-        return r < 0 ? report_error(&error, "%s", component_name(&component->key)) : EXIT_OK;
+        return restore_chain(all->from, turn->chain, turn->image,
+                             &(struct paths){ turn->first, turn->first_count }, all->total, reterr);
 }
 
-static int restore_operation(const struct source_set *from, const struct set_operation *operation,
-                             bool *found, struct restore_summary *total) {
-        _cleanup_(restore_writers_freep) struct restore_writers *writers = NULL;
-        _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
-        int r = 0, result = EXIT_OK;
+static void on_failed(void *userdata, const struct component_key *key,
+                      const struct vss_error *error) {
+        struct in_place *all = userdata;
 
-        if (arg_in_place && has_components(from, operation) && !stop_now())
-                r = prepare_writers(from, operation, &writers, &error);
-        if (r < 0)
-                return report_error(&error, "the writers could not get ready; nothing is changed");
-        for (size_t k = 0; k < operation->components_count; k++) {
-                const struct set_place place = { from->set, operation->number, (uint32_t)k };
+        all->result = report_error(error, "'%s' is not restored", component_name(key));
+}
 
-                if (!wanted_here(from, operation, k))
-                        continue;
-                *found = true;
-                if (stop_now()) {
-                        fprintf(stderr, "vssctl: %s%snot begun\n",
-                                printable(component_name(&operation->components[k].key)),
-                                k > 0 ? ": " : "plain files: ");
-                        continue;
-                }
-                r = restore_component(from, &place, k > 0 ? writers : NULL, total);
-                if (r != EXIT_OK)
-                        result = r;
+static void on_left(void *userdata, const struct component_key *key, size_t done, size_t count) {
+        say_left(key, done, count);
+}
+
+static int add_in_place(void *userdata, const struct set_place *place) {
+        struct in_place *all = userdata;
+
+        all->found = true;
+        return place->component > 0 ? restore_images_add(all->images, place) : 0;
+}
+
+static int put_plain(void *userdata, const struct set_place *place) {
+        struct in_place *all = userdata;
+
+        all->found = true;
+        if (all->images && place->component > 0)
+                return 0;
+        if (stop_now()) {
+                say_left(&set_place_component(place)->key, 0, 1);
+                return 0;
         }
-        if (writers && restore_writers_end(writers, &error) < 0)
-                result = report_error(&error, "after the restore");
-        return result;
+        return restore_at_once(all->from, place, all->total);
+}
+
+/* all chains are looked through before the first byte is written or the first writer told */
+static int restore_all(const struct source_set *from, bool *found, struct restore_summary *total) {
+        _cleanup_(restore_images_freep) struct restore_images *images = NULL;
+        struct in_place all = { .from = from, .total = total };
+        const struct restore_images_watch watch = {
+                .userdata = &all,
+                .config_dir = arg_config,
+                .at_once = arg_keep,
+                .note = on_note,
+                .stop = on_stop,
+                .begun = on_begun,
+                .files = on_files,
+                .failed = on_failed,
+                .left = on_left,
+        };
+        int r;
+
+        if (arg_in_place && (restore_images_new(from->store, from->sets, &watch, &images) < 0 ||
+                             (all.images = images, for_each_place(from, add_in_place, &all) < 0)))
+                return EXIT_MEMORY;
+        r = for_each_place(from, put_plain, &all);
+        if (images)
+                restore_images_run(images);
+        *found = all.found;
+        return r != EXIT_OK ? r : all.result;
 }
 
 static int restore_set(const struct source_set *from, struct restore_summary *total) {
@@ -286,12 +404,7 @@ static int restore_set(const struct source_set *from, struct restore_summary *to
 
         if (result != EXIT_OK)
                 return result;
-        for (size_t i = 0; i < from->set->operations_count; i++) {
-                int r = restore_operation(from, &from->set->operations[i], &found, total);
-
-                if (r != EXIT_OK)
-                        result = r;
-        }
+        result = restore_all(from, &found, total);
         if (cut_short) {
                 fprintf(stderr, "vssctl: interrupted; what was restored so far is whole and on "
                                 "disk, everything else is as it was; the same command restores the "

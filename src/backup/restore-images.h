@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * restore-images.h - components of writers back into place, image by image (I-185): for each image
+ * of a chain its own document, PreRestore, its files, PostRestore; SetAdditionalRestores in all but
+ * the last (I-186).
+ *
+ * Components whose next image lies in the same operation of the same set share one bracket. A
+ * component that fails stops where it is (R-144) and the others go on. Knows writers and the order
+ * of images; who calls puts the files.
+ */
+#ifndef BACKUP_RESTORE_IMAGES_H
+#define BACKUP_RESTORE_IMAGES_H
+
+#include "backup/engine.h"
+
+struct restore_images;
+
+/* struct image_turn - a component whose turn it is; lent for the call
+ * @image:  as in struct restore_request: the image from 1, or 0: all of the chain at once, because
+ *          no writer wants to hear of it or the caller asked for that
+ * @number: of the image from 1, also with @image 0
+ * @first:  ranges files that the image's document names, to be put before everything else (R-122)
+ */
+struct image_turn {
+        const struct chain *chain;
+        size_t image, number;
+        const char *const *first;
+        size_t first_count;
+        const struct set_place *place;
+        const struct component_key *key;
+};
+
+struct restore_images_watch {
+        void *userdata;
+        const char *config_dir; /* where the writers are, see struct vss_connection */
+        bool at_once; /* one bracket with the chain put together: what exists is kept */
+        void (*note)(void *userdata, const char *words);
+        bool (*stop)(void *userdata); /* begin nothing more? */
+        void (*begun)(void *userdata, const struct image_turn *turn);
+        /* put the files; 0, or negative with words */
+        int (*files)(void *userdata, const struct image_turn *turn, struct vss_error *reterr);
+        /* the component goes no further; words say at which image it is and what to do */
+        void (*failed)(void *userdata, const struct component_key *key,
+                       const struct vss_error *error);
+        /* it goes no further because of @stop; @done of its @count images are in place */
+        void (*left)(void *userdata, const struct component_key *key, size_t done, size_t count);
+};
+
+/* @list and @watch must live longer */
+int restore_images_new(struct store *store, const struct set_list *list,
+                       const struct restore_images_watch *watch, struct restore_images **ret);
+struct restore_images *restore_images_free(struct restore_images *images);
+
+/* restore_images_add() - the component as it was in @wanted. Its chain is looked through first: one
+ * with a gap, or whose documents cannot be read, is told to watch->failed and takes no part.
+ * 0 or -ENOMEM */
+int restore_images_add(struct restore_images *images, const struct set_place *wanted);
+
+/* restore_images_run() - all that were added; what became of them was told to the watch */
+void restore_images_run(struct restore_images *images);
+
+#endif
