@@ -36,6 +36,8 @@ struct component_key job_engine_key(const struct job *job, const struct job_comp
         };
 }
 
+enum { BUILDING = VSS_BS_INCREMENTAL | VSS_BS_DIFFERENTIAL | VSS_BS_LOG };
+
 static bool needs_base(uint32_t type) {
         return type == VSS_BT_INCREMENTAL || type == VSS_BT_DIFFERENTIAL || type == VSS_BT_LOG;
 }
@@ -56,12 +58,13 @@ static bool would_mix(const struct job *job, uint32_t schema, const struct compo
 static bool has_base(const struct job *job, size_t writer, size_t component) {
         const struct chosen_writer *w = &job->selection.writers[writer];
         uint32_t effective = vss_effective_backup_type(job->request->type, w->schema);
-        const struct job_component c = { .writer = writer,
-                                         .component = component,
-                                         .key = component_key(w, &w->components[component]) };
+        const struct job_component c = { writer, component,
+                                         component_key(w, &w->components[component]) };
         struct component_key key = job_engine_key(job, &c);
         struct set_place base;
 
+        if (job->request->type != effective && job->request->type == VSS_BT_COPY)
+                return !(w->schema & BUILDING); /* I-74: later ones can build on this one only */
         return !needs_base(effective) ||
                (job->sets && catalogue_base(job->sets, &key, effective, &base) >= 0 &&
                 !would_mix(job, w->schema, &key, effective));
@@ -125,7 +128,7 @@ static int divide_writer(struct job *job, size_t index) {
 
         if (r < 0)
                 return r;
-        if (!job->fallback && without > 0)
+        if (!job->fallback && without > 0 && job->request->type != VSS_BT_COPY)
                 note_without(job, w, based, without == explicit_count);
         for (size_t i = 0; i < w->component_count; i++)
                 if (w->components[i].included && based[w->components[i].defining] == job->fallback)

@@ -272,6 +272,13 @@ echo "-- IV-94, IV-95 by vssctl: logs"
 logged "incremental, differential, exclusive, log, copy, timestamped"
 new_store; made F0; made L1; made L2; restores IV-94 L2; told "check replayed $B/d/data from 1 to 5"
 new_store; made F0; made L1; made I2; restores IV-95 I2; told "check replayed $B/d/data from 1 to 5"
+echo "-- I-74: to a writer without COPY a copy is a full backup after which it truncates: what comes later builds on it"
+logged "incremental, timestamped"
+new_store; made F0; made C1; told 'prepare_backup type=1'; told 'truncated'; made I2; told 'previous app generation:3:'; restores I-74 I2
+# of a writer that has no other backups nothing builds on anything: it stays with the others
+logged ""; sed -i '/^schema/d' "$etc/writers.d/test.conf"
+new_store; made C1; told 'prepare_backup type=5'
+logged "incremental, differential, exclusive, log, copy, timestamped"
 echo "-- I-159, IV-86: a base that this store does not know is none: a full backup is made instead"
 new_store; made I1; told 'prepare_backup type=1'
 
