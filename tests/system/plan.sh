@@ -132,7 +132,12 @@ for number, t in types.items():
         if f[0] == 'f': held[t, names[f[1]]][un(f[2])] = f
     for archive in glob.glob(f'{op}/data.tar.zst'):
         tar = tarfile.open(fileobj=io.BytesIO(subprocess.run(['zstd', '-dcq', archive], capture_output=True, check=True).stdout))
-        held[t] = {'/' + m.name: tar.extractfile(m).read() for m in tar if m.isfile()}
+        members = [m for m in tar if m.isfile()]
+        held[t] = {'/' + m.name: tar.extractfile(m).read() for m in members}
+        # I-124: of a partial file nothing else is stored, I-127: nor by the file set around it
+        there = collections.Counter('/' + m.name for m in members)
+        listed = collections.Counter(f for (u, c), fs in [p for p in held.items() if isinstance(p[0], tuple)] if u == t for f in fs if fs[f][12][0] == 'd')
+        if there != listed: bad.append(('stored and not listed', there - listed, listed - there))
 def files(r):
     top = r['read_from']
     if r['filespec'] is None:
