@@ -82,4 +82,10 @@ is "$B/own/set/x" two; is "$B/own/set/deep/y" two; is "$B/away/z" one
 [ "$(stat -c %a "$B/own/set/deep")" = 750 ] || fail "an older mode"
 at="the writer's again, in place"; in_place latest
 is "$B/own/set/x" three; is "$B/own/set/deep/y" two
+
+echo "-- I-189, IV-115: a file deleted between images comes back with its component, and stays away as the requester's own"
+printf 'files = %s/k/*\n' "$B" | writer; echo mine >"$B/own/gone"; echo theirs >"$B/k/gone"; echo p >"$B/k/p"
+store; whole; rm "$B/own/gone" "$B/k/gone"; whole --type incremental; restored
+[ -e "$SCRATCH/r$B/k/gone" ] || fail "a component's deleted file stayed away"
+[ ! -e "$SCRATCH/r$B/own/gone" ] || fail "an own deleted file came back"
 echo ok
