@@ -345,8 +345,9 @@ static int make(const char *place_path, int copy, struct reference *reference,
                 r = folder < 0 ? -errno : 0;
         }
         if (r >= 0) {
-                place_live_in(folder);
-                r = fill(folder, copy, reference);
+                r = place_live_in(folder);
+                if (r >= 0)
+                        r = fill(folder, copy, reference);
                 if (r < 0)
                         (void)remove_folder(place, name);
         }

@@ -215,6 +215,21 @@ static int fill_record(const struct copies *copies, const struct vss_prepare *pr
                        : -ENOMEM;
 }
 
+/* live_in_new() - -ENOENT when the sweep of another process took it before it was marked */
+static int live_in_new(int place, struct making *m) {
+        int r;
+
+        if (mkdirat(place, m->name, 0700) < 0)
+                return -errno;
+        m->folder = openat(place, m->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        r = m->folder < 0 ? -errno : place_live_in(m->folder);
+        if (r < 0 && m->folder >= 0) {
+                close(m->folder);
+                m->folder = -1;
+        }
+        return r;
+}
+
 /* make_folder() - from here on abort finds it by its name */
 static int make_folder(const struct copies *copies, const struct vss_prepare *prepare,
                        const char *root, struct making *m, struct vss_error *reterr) {
@@ -233,15 +248,11 @@ static int make_folder(const struct copies *copies, const struct vss_prepare *pr
                 return fail_memory(reterr);
         }
         record_folder_name(copies->kind->name, &prepare->set_id, &prepare->snapshot_id, m->name);
-        if (mkdirat(place, m->name, 0700) < 0)
-                return fail_errno(reterr, errno, "cannot make the folder of a copy in '%s'",
-                                  m->place);
-        m->folder = openat(place, m->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (m->folder >= 0)
-                place_live_in(m->folder);
-        if (m->folder < 0 || fsync(place) < 0)
-                return fail_errno(reterr, errno, "cannot open the folder of a copy in '%s'",
-                                  m->place);
+        for (int tries = 0; (r = live_in_new(place, m)) == -ENOENT && tries < 10; tries++)
+                ;
+        if (r < 0 || fsync(place) < 0)
+                return fail_errno(reterr, r < 0 ? r : errno,
+                                  "cannot make the folder of a copy in '%s'", m->place);
         r = fill_record(copies, prepare, m);
         if (r >= 0)
                 r = record_write(m->folder, &m->record);

@@ -301,6 +301,9 @@ static int copy_extents(struct mirror *m, int from, int to, off_t size) {
         struct stat st;
         off_t at = 0;
 
+        /* XFS reserves space behind a file that grows, and keeps it where a hole comes to lie */
+        if (fstat(from, &st) == 0 && st.st_blocks < size / 512 && ftruncate(to, size) < 0)
+                return mirror_trouble(m, errno, "size");
         while (at < size) {
                 off_t data = lseek(from, at, SEEK_DATA), hole;
                 int r;

@@ -66,12 +66,6 @@ int place_check(int fd) {
         return 0;
 }
 
-void place_live_in(int folder) {
-        struct flock mark = { .l_type = F_RDLCK };
-
-        (void)fcntl(folder, F_OFD_SETLK, &mark); /* where that fails, one set at a time must do */
-}
-
 bool place_is_lived_in(int folder) {
         struct flock mark = { .l_type = F_WRLCK };
 
@@ -302,6 +296,15 @@ static int lock(int folder, bool wait) {
         return st.st_nlink == 0 ? -ENOENT : 0;
 }
 
+int place_live_in(int folder) {
+        struct flock mark = { .l_type = F_RDLCK };
+        int r = lock(folder, true); /* a sweep that saw no mark yet may be at it */
+
+        (void)fcntl(folder, F_OFD_SETLK, &mark); /* where that fails, one set at a time must do */
+        (void)flock(folder, LOCK_UN);
+        return r;
+}
+
 int places_remove(const struct copies_kind *kind, const char *place, const char *name,
                   const struct record *record, bool wait) {
         _cleanup_close_ int at = open(place, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -318,6 +321,8 @@ int places_remove(const struct copies_kind *kind, const char *place, const char 
         r = lock(folder, wait);
         if (r < 0)
                 return r == -ENOENT ? 0 : r;
+        if (!wait && place_is_lived_in(folder))
+                return -EBUSY; /* since the list was made */
         /* a rename needs no space, so that a full file system can be emptied */
         if (renameat(folder, "record", folder, "deleted") < 0 && errno != ENOENT)
                 return -errno;

@@ -32,13 +32,14 @@ void copy_list_done(struct copy_list *list);
 
 /* places_remove() - mark as deleted, remove the copy, then its folder; 0 or negative errno.
  * Does nothing to a folder that is not the one of @record any more (-ESTALE). When another process
- * is removing it, @wait for that, else -EBUSY */
+ * is removing it, @wait for that, else -EBUSY, as for one that somebody lives in */
 int places_remove(const struct copies_kind *kind, const char *place, const char *name,
                   const struct record *record, bool wait);
 
 /* place_live_in() - say that @folder is being made, until its descriptor is closed or its process
- * ends; nobody else sweeps it then. A lock of its own kind: it keeps no removal waiting */
-void place_live_in(int folder);
+ * ends; nobody else sweeps it then. A lock of its own kind: it keeps no removal waiting. -ENOENT:
+ * a sweep was faster, the folder is gone */
+int place_live_in(int folder);
 
 bool place_is_lived_in(int folder);
 

@@ -219,6 +219,13 @@ static int pour_piece(struct members *members, struct sink *sink, const char *da
         return r;
 }
 
+static int set_length(const struct record *record, int fd, struct vss_error *reterr) {
+        if (ftruncate(fd, (off_t)record->size) < 0)
+                return vss_fail(reterr, -errno, "cannot set the length of '%s': %s", record->path,
+                                strerror(errno));
+        return 0;
+}
+
 /* pour the part's member into the sink; *ret_end is the end of the last data */
 static int pour(struct members *members, const struct view_part *part, uint64_t size,
                 struct sink *sink, uint64_t *ret_end, struct vss_error *reterr) {
@@ -230,6 +237,10 @@ static int pour(struct members *members, const struct view_part *part, uint64_t 
         int r = find_member(members, part, &reader, &entry, reterr);
 
         *ret_end = 0;
+        /* before the first write: XFS reserves space behind a file that grows, and keeps it where a
+         * hole comes to lie */
+        if (r >= 0 && sink->fd >= 0 && !sink->ranges && archive_entry_sparse_count(entry) > 0)
+                r = set_length(part->record, sink->fd, reterr);
         if (r < 0)
                 return r;
         if (content_digest_begin(members->digest, size) < 0)
@@ -279,13 +290,6 @@ static int pour_ranges(struct members *members, const struct view_part *part, in
                                 part->record->path);
         sink.ranges = ranges;
         return pour(members, part, ranges_total(ranges, sink.count), &sink, &end, reterr);
-}
-
-static int set_length(const struct record *record, int fd, struct vss_error *reterr) {
-        if (ftruncate(fd, (off_t)record->size) < 0)
-                return vss_fail(reterr, -errno, "cannot set the length of '%s': %s", record->path,
-                                strerror(errno));
-        return 0;
 }
 
 int members_read(struct members *members, const struct view_part *part, char *buffer,

@@ -203,6 +203,7 @@ expect_references 7 "the one of the forgotten set went, a new one came"
 [ "$(notes "$S")" = 0 ] || fail "a note stays: $(ls -A "$S")"
 forget --keep 1
 expect_references 7 "nothing went"
+# shellcheck disable=SC2046
 forget $(cd "$S" && ls -d 2*)
 expect_references 5 "after all went"
 
