@@ -166,7 +166,7 @@ schema = incremental, differential, timestamped
 files = $B/d/data mask=0x0f01
 data = $B/d/data by=partial
 C
-lines <<S
+cat >"$SCRATCH/script" <<S
 create
 initialize_for_backup
 set_backup_state incremental partial
@@ -176,10 +176,12 @@ set_previous_backup_stamp "Test Writer:app" "of another life"
 start_snapshot_set
 add_volumes
 prepare_for_backup
+gather_writer_status
 expect_status "Test Writer" failed_at_prepare_backup VSS_E_WRITERERROR_NONRETRYABLE
 get_writer_components
 abort_backup
 S
+betest 4 "$SCRATCH/script"
 said 'is none of this writer; make a full backup'
 untold 'answered.*S_OK'
 
