@@ -191,4 +191,38 @@ v backup --to "$store" --type incremental --all-components || fail "$(cat "$R/ou
 cp -a "$B/side" "$R/at-I1"; rm -rf "$B/side"; mkdir "$B/side"
 v restore --from "$store" --in-place || fail "$(cat "$R/out")"
 said 'side: image 2 of 2'; diff -r "$R/at-I1" "$B/side"
+
+echo "-- the files writer: image by image when it hears of restores, at once when it does not (R-35, I-185, I-189)"
+rm -f "$etc/writers.d/"*; rm -rf "$store" "$B"; mkdir -p "$B"/{always,never}
+for events in always never; do
+    cat >"$etc/writers.d/$events.conf" <<C
+[writer]
+plugin = files
+instance-name = $events
+[backup]
+incremental = yes
+[restore]
+method = restore_if_can_replace
+events = $events
+[component $events]
+files = $B/$events/*
+C
+done
+for state in F I1 I2; do
+    for events in always never; do
+        echo $state | tee "$B/$events/changed" >"$B/$events/since-$state"
+        [ $state = F ] || rm -f "$B/$events/since-F"
+    done
+    type=full; [ $state = F ] || type=incremental
+    v backup --to "$store" --type $type --all-components || fail "$(cat "$R/out")"
+    sleep 0.1
+done
+rm -rf "$B"; mkdir -p "$B"/{always,never}; v restore --from "$store" --in-place --component always || fail "$(cat "$R/out")"
+for n in 1 2 3; do said "always: image $n of 3, "; done
+rm "$etc/writers.d/always.conf"; v restore --from "$store" --in-place --component never || fail "$(cat "$R/out")"
+said 'never: image 3 of 3 with all before it'
+grep -q 'never: image [12]' "$R/out" && fail "an image of what nobody hears of: $(cat "$R/out")"
+for events in always never; do
+    [ "$(cd "$B/$events" && cat changed since-F since-I1 since-I2)" = $'I2\nF\nI1\nI2' ] || fail "$events: $(ls -l "$B/$events")"
+done
 echo "all well"

@@ -226,10 +226,11 @@ grep -q "component 'big': .* is saved whole: .* never ended" "$SCRATCH/words" ||
 restored after
 [ -z "$(find "$state" -name '*.new' -o -name '*.ranges')" ] || fail "left behind: $(ls "$state")"
 
-echo "-- into place: PreRestore, files, PostRestore, which reads every page (R-13)"
+echo "-- into place, image by image: each is proved in PostRestore, the last one is verified (I-185, I-186, R-13, R-140)"
 kill $wal $rollback; wait $wal $rollback 2>/dev/null || true
 for image in two after; do
     expect 0 "restored" v restore --from "$store" --set "${set_of[$image]}" --in-place --component SQLite:big --component SQLite:wal
+    [ $image != two ] || for n in 1 2 3; do grep -q "big: image $n of 3, " "$SCRATCH/out" || fail "no image $n: $(cat "$SCRATCH/out")"; done
     cmp "$SCRATCH/d/app/big.db" "$SCRATCH/d/$image.big" || fail "big into place"
     ledger check "$SCRATCH/d/app/wal.db" "$SCRATCH/wal.log" "${instant_of[$image]}" >/dev/null || fail "wal into place"
 done
