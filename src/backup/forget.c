@@ -136,19 +136,28 @@ static int compare_members(const void *a, const void *b) {
 }
 
 /* in each series down to the last of the newest that can be restored; what failed since stays, too:
- * it may hold the last trace of something */
+ * it may hold the last trace of something. Copies count, but the newest that is none stays as well,
+ * or the next increment would have nothing to build on (I-44, I-53) */
 static void keep_newest(struct decision *d, const struct series_image *members, size_t count) {
+        bool based = false;
         uint32_t seen = 0;
 
         for (size_t i = 0; i < count; i++) {
                 struct forget_item *item = &d->forget->items[members[i].set];
+                bool good = members[i].image->state == IMAGE_GOOD, base;
 
-                if (i == 0 || compare_series(&members[i - 1], &members[i]) != 0)
+                if (i == 0 || compare_series(&members[i - 1], &members[i]) != 0) {
+                        based = false;
                         seen = 0;
-                if (seen >= d->request->keep || item->why == KEEP_FUTURE)
-                        continue; /* a date in the future must not take a newer one's place */
-                if (members[i].image->state == IMAGE_GOOD)
+                }
+                if (item->why == KEEP_FUTURE)
+                        continue; /* it must not take a newer one's place */
+                base = good && !based && d->forget->sets.sets[members[i].set]->type != VSS_BT_COPY;
+                if (seen >= d->request->keep && !base)
+                        continue;
+                if (good)
                         seen++;
+                based = based || base;
                 if (item->why != FORGET_IT)
                         continue;
                 item->why = KEEP_NEWEST;

@@ -85,6 +85,15 @@ done
 [ "$(image failed 4 base)" = "$(nth failed 2)" ] || fail "an increment builds on the failed one"
 [ "$(image failed 3 best_before)" = "$(nth failed 2)" ] || fail "nothing left to restore"
 
+echo "-- a copy is no base: what the next increment builds on stays (I-44, I-53)"
+mkdir src-copy && echo one >src-copy/f
+vssctl backup --to with-copy "$SCRATCH/src-copy" >/dev/null
+for n in 1 2; do echo "copy $n" >>src-copy/f; vssctl backup --to with-copy --type copy "$SCRATCH/src-copy" >/dev/null; done
+vssctl forget --from with-copy --keep 1 >/dev/null
+[ "$(sets with-copy | sed 's/.*Z-//; s/-.*//' | tr '\n' ' ')" = "full copy " ] || fail "what stays: $(sets with-copy)"
+vssctl backup --to with-copy --type incremental "$SCRATCH/src-copy" >/dev/null
+[ "$(image with-copy 3 base)" = "$(nth with-copy 1)" ] || fail "it builds on '$(image with-copy 3 base)'"
+
 echo "-- forget by number: what a kept one needs stays, all that stays restores (I-188)"
 before=$(find store | sort | md5sum)
 vssctl forget --from store --keep 3 --plan >plan
