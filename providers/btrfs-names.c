@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EXTENTS_MAX = 4096 /* of one file; of more it is only known that it changed */ };
+enum { EXTENTS_MAX = 65536 /* of one file; of more it is only known that it changed */ };
 
 /* ---- memory ---- */
 

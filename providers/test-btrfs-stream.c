@@ -13,7 +13,7 @@
 /* ---- a stream being put together ---- */
 
 struct made {
-        uint8_t data[1 << 18];
+        uint8_t data[1 << 23];
         size_t size, command; /* where the last command begins */
 };
 
@@ -206,7 +206,7 @@ static int by_line(const void *a, const void *b) {
 
 static char *outcome(struct made *m) {
         static char all[64 * 200];
-        struct names *names = names_new(1 << 20);
+        struct names *names = names_new(1 << 22);
         struct told told = { .count = 0 };
 
         command(m, STREAM_END);
@@ -332,7 +332,7 @@ static void test_extents(void) {
         CHECK_STR(outcome(&made), "changed f content\nchanged g content\n"
                                   "changed h content 4096+12288\n");
         begin(&made);
-        for (unsigned i = 0; i < 5000; i++)
+        for (unsigned i = 0; i < 66000; i++)
                 extent(&made, "f", (uint64_t)i * 8192, 4096);
         snprintf(expected, sizeof(expected), "changed f content\n");
         CHECK_STR(outcome(&made), expected);

@@ -211,11 +211,13 @@ static int go_to(struct going *going, const struct changed_path *changed) {
         if (!read_path)
                 return -ENOMEM;
         going->pass->doubt = changed->whole || changed->content;
+        going->pass->changed = changed;
         r = walk_begin(&walk, going->pass, changed->path);
         if (r >= 0)
                 r = visit_changed(&walk, read_path, &whole);
         walk_done(&walk);
         going->pass->doubt = false;
+        going->pass->changed = NULL;
         if (whole)
                 going->whole = changed->path;
         return r;

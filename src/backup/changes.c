@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -151,12 +152,15 @@ int changes_same(struct pass *pass, int at, const char *name, const char *path,
                  const struct stat *st) {
         const struct record *base;
         struct record now;
+        bool by_stat;
         int r = changes_find(pass, path, &base);
 
         if (r <= 0)
                 return r;
         record_from_stat(st, (char *)(uintptr_t)path, base->component, &now);
-        if (base->archive == ARCHIVE_RANGES || !same_looks(&now, base))
+        /* of ranges there is no digest of the whole: what stat does not prove is stored again */
+        by_stat = base->archive == ARCHIVE_RANGES;
+        if ((by_stat && pass->source->component > 0) || !same_looks(&now, base))
                 return 0;
         if (pass->source->names_only_change_with_ctime) {
                 if (!same_inode(&now, base))
@@ -164,5 +168,104 @@ int changes_same(struct pass *pass, int at, const char *name, const char *path,
                 if (!pass->doubt && is_settled(pass, base))
                         return 1;
         }
-        return same_content(pass, at, name, st, base);
+        return by_stat ? 0 : same_content(pass, at, name, st, base);
+}
+
+/* ---- only some of it ---- */
+
+/* Below it a file is better stored whole: its chain needs no more than one member */
+#define LARGE (UINT64_C(4) << 20)
+
+/* is the thing in the base the file at @path, and is there a whole one below its ranges? */
+static bool is_grounded(const struct pass *pass, const struct record *base, const struct stat *st) {
+        const struct view_item *item = pass->base_item;
+
+        return base->kind == ENTRY_FILE && base->inode == st->st_ino && base->links == 1 &&
+               base->has_digest &&
+               item->parts[item->parts_count - 1].record->archive == ARCHIVE_DATA;
+}
+
+static int by_offset(const void *a, const void *b) {
+        const struct byte_range *x = a, *y = b;
+
+        return (x->offset > y->offset) - (x->offset < y->offset);
+}
+
+/* what lies below @size, sorted, each byte once; returns how many bytes */
+static uint64_t tidy(struct byte_range *ranges, size_t *count, uint64_t size) {
+        uint64_t total = 0, end = 0;
+        size_t kept = 0;
+
+        qsort(ranges, *count, sizeof(*ranges), by_offset);
+        for (size_t i = 0; i < *count; i++) {
+                struct byte_range range = ranges[i];
+                uint64_t until = range.length < size ? range.offset + range.length : UINT64_MAX;
+
+                if (until < range.offset || until > size)
+                        until = size;
+                if (range.offset < end)
+                        range.offset = end;
+                if (range.offset >= until)
+                        continue;
+                total += until - range.offset;
+                if (kept > 0 && range.offset == end)
+                        ranges[kept - 1].length += until - range.offset;
+                else
+                        ranges[kept++] = (struct byte_range){ range.offset, until - range.offset };
+                end = until;
+        }
+        *count = kept;
+        return total;
+}
+
+/* have_holes() - a range of zeros would fill them on the way back */
+static bool have_holes(int fd, const struct byte_range *ranges, size_t count) {
+        uint64_t hole = 0; /* there is none before it from the last place that was asked about */
+
+        for (size_t i = 0; i < count; i++) {
+                uint64_t end = ranges[i].offset + ranges[i].length;
+                off_t found;
+
+                if (end <= hole)
+                        continue;
+                found = lseek(fd, (off_t)ranges[i].offset, SEEK_HOLE);
+                if (found < 0 || (uint64_t)found < end)
+                        return true;
+                hole = (uint64_t)found;
+        }
+        return false;
+}
+
+int changes_ranges(struct pass *pass, int fd, const char *path, const struct stat *st,
+                   struct byte_range **ret, size_t *ret_count) {
+        const struct changed_path *changed = pass->changed;
+        const uint64_t size = (uint64_t)st->st_size;
+        _cleanup_free_ struct byte_range *ranges = NULL;
+        const struct record *base;
+        size_t count;
+        int r;
+
+        if (!changed || changed->whole || changed->ranges_count == 0 ||
+            !pass->source->names_only_change_with_ctime || strcmp(changed->path, path) != 0 ||
+            !S_ISREG(st->st_mode) || st->st_nlink != 1 || size < LARGE)
+                return 0;
+        r = changes_find(pass, path, &base);
+        if (r <= 0 || !is_grounded(pass, base, st))
+                return r < 0 ? r : 0;
+        count = changed->ranges_count;
+        ranges = calloc(count + 2, sizeof(*ranges));
+        if (!ranges)
+                return -ENOMEM;
+        memcpy(ranges, changed->ranges, count * sizeof(*ranges));
+        if (size > base->size)
+                ranges[count++] = (struct byte_range){ base->size, size - base->size };
+        if (tidy(ranges, &count, size) > size / 2)
+                return 0;
+        if (count == 0) /* it only became shorter; a list is never empty */
+                ranges[count++] = (struct byte_range){ 0, 1 };
+        if (have_holes(fd, ranges, count))
+                return 0;
+        *ret = take(ranges);
+        *ret_count = count;
+        return 1;
 }

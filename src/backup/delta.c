@@ -183,9 +183,17 @@ void delta_settle(struct job *job, const struct vss_id *writing) {
                 selection_note(&job->selection, "%s", vss_error_message(&error));
 }
 
+static void drop_ranges(struct changed_path *path) {
+        free(path->ranges);
+        path->ranges = NULL;
+        path->ranges_count = 0;
+}
+
 static void known_done(struct known *known) {
-        for (size_t i = 0; i < known->count; i++)
+        for (size_t i = 0; i < known->count; i++) {
+                drop_ranges(&known->paths[i]);
                 free((char *)(uintptr_t)known->paths[i].path);
+        }
         free(known->paths);
         *known = (struct known){ 0 };
 }
@@ -194,6 +202,23 @@ struct asking {
         const struct used_volume *volume;
         struct known *known;
 };
+
+static int add_ranges(struct known *known, const struct vss_change *change) {
+        struct changed_path *path = &known->paths[known->count - 1];
+        size_t size = change->extent_count * sizeof(*path->ranges);
+
+        if (change->kind != VSS_CHANGE_CHANGED || !change->content || size == 0)
+                return 0;
+        path->ranges = malloc(size);
+        if (!path->ranges)
+                return -ENOMEM;
+        for (size_t i = 0; i < change->extent_count; i++)
+                path->ranges[i] =
+                        (struct byte_range){ change->extents[i].offset, change->extents[i].length };
+        path->ranges_count = change->extent_count;
+        known->bytes += size;
+        return known->bytes > BYTES_MAX ? -E2BIG : 0;
+}
 
 static int add_path(struct asking *a, const char *path, bool whole, bool content) {
         struct known *known = a->known;
@@ -204,16 +229,20 @@ static int add_path(struct asking *a, const char *path, bool whole, bool content
                 free(full);
                 return -ENOMEM;
         }
-        known->paths[known->count++] = (struct changed_path){ full, whole, content };
+        known->paths[known->count++] =
+                (struct changed_path){ .path = full, .whole = whole, .content = content };
         known->bytes += strlen(full) + 2 * sizeof(*known->paths);
         return known->bytes > BYTES_MAX ? -E2BIG : 0;
 }
 
 static int on_change(void *userdata, const struct vss_change *change) {
+        struct asking *a = userdata;
         bool whole = change->kind != VSS_CHANGE_CHANGED;
-        int r = change->from ? add_path(userdata, change->from, true, false) : 0;
+        int r = change->from ? add_path(a, change->from, true, false) : 0;
 
-        return r < 0 ? r : add_path(userdata, change->path, whole, change->content);
+        if (r >= 0)
+                r = add_path(a, change->path, whole, change->content);
+        return r < 0 ? r : add_ranges(a->known, change);
 }
 
 static int by_path(const void *a, const void *b) {
@@ -235,6 +264,9 @@ static void sort_known(struct known *known) {
                         known->paths[++last] = *p;
                         continue;
                 }
+                /* told twice: which of both is all of it? */
+                drop_ranges(l);
+                drop_ranges(p);
                 l->whole |= p->whole;
                 l->content |= p->content;
                 free((char *)(uintptr_t)p->path);

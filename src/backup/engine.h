@@ -293,10 +293,14 @@ int op_run(struct operation *op, const struct source *source, const struct engin
  * @path:    original path
  * @whole:   what is there may be another thing: all below it is looked at, what of it is not found
  *           is gone
- * @content: its content may differ, whatever size and times say */
+ * @content: its content may differ, whatever size and times say
+ * @ranges:  if any, only there, and beyond the base's size: of a large file no more need be stored.
+ *           In any order, perhaps beyond the end */
 struct changed_path {
         const char *path;
         bool whole, content;
+        struct byte_range *ranges;
+        size_t ranges_count;
 };
 
 /* op_run_changed() - SOURCE_COMPARE without walking: only these names (sorted by path_compare(),

@@ -386,10 +386,11 @@ int member_store(struct pass *pass, int fd, const char *path, const struct stat 
 /* ---- partial files (I-124): a member of their own that holds the ranges one after the other ----
  */
 
-static int check_ranges(struct pass *pass, const char *path, uint64_t size, uint64_t *ret_total) {
+static int check_ranges(struct pass *pass, const char *path, uint64_t size,
+                        const struct byte_range *ranges, size_t count, uint64_t *ret_total) {
         *ret_total = 0;
-        for (size_t i = 0; i < pass->source->ranges_count; i++) {
-                const struct byte_range *range = &pass->source->ranges[i];
+        for (size_t i = 0; i < count; i++) {
+                const struct byte_range *range = &ranges[i];
 
                 if (range->offset > size || range->length > size - range->offset)
                         return pass_trouble(pass, path, -ERANGE,
@@ -400,7 +401,7 @@ static int check_ranges(struct pass *pass, const char *path, uint64_t size, uint
 }
 
 static int feed_ranges(struct pass *pass, int fd, struct member *member, struct record *held,
-                       struct feed *feed) {
+                       const struct byte_range *ranges, size_t count, struct feed *feed) {
         struct operation *op = pass->op;
         uint64_t at = 0;
         int r = archive_writer_mark(op->ranges);
@@ -409,8 +410,8 @@ static int feed_ranges(struct pass *pass, int fd, struct member *member, struct 
                 r = archive_writer_begin(op->ranges, member, &held->offset);
         if (r >= 0)
                 r = content_digest_begin(op->digest, held->size);
-        for (size_t i = 0; i < pass->source->ranges_count && r >= 0 && !feed->file_error; i++) {
-                const struct byte_range *range = &pass->source->ranges[i];
+        for (size_t i = 0; i < count && r >= 0 && !feed->file_error; i++) {
+                const struct byte_range *range = &ranges[i];
 
                 r = feed_range(op, fd, range->offset, range->length, at, feed);
                 at += range->length;
@@ -425,7 +426,8 @@ static int feed_ranges(struct pass *pass, int fd, struct member *member, struct 
         return r < 0 ? r : archive_writer_end(op->ranges);
 }
 
-int member_store_ranges(struct pass *pass, int fd, const char *path, const struct stat *st) {
+int member_store_ranges(struct pass *pass, int fd, const char *path, const struct stat *st,
+                        const struct byte_range *ranges, size_t count) {
         _cleanup_free_ char *name = path_to_member(path, true);
         struct operation *op = pass->op;
         struct member member = { .name = name, .attributes = &op->attributes };
@@ -437,20 +439,22 @@ int member_store_ranges(struct pass *pass, int fd, const char *path, const struc
 
         if (!name)
                 return -ENOMEM;
-        r = check_ranges(pass, path, (uint64_t)st->st_size, &total);
+        r = check_ranges(pass, path, (uint64_t)st->st_size, ranges, count, &total);
         if (r != 0)
                 return r;
         record_from_stat(st, (char *)(uintptr_t)path, pass->source->component, &held);
         r = read_attributes(pass, fd, &held);
         if (r != 0)
                 return r;
-        r = open_archive(op, RANGES_FILE, &op->ranges);
+        r = batches_settle(pass);
+        if (r >= 0)
+                r = open_archive(op, RANGES_FILE, &op->ranges);
         if (r < 0)
                 return r;
         feed.archive = op->ranges;
         held.size = total;
         member.record = &held;
-        r = feed_ranges(pass, fd, &member, &held, &feed);
+        r = feed_ranges(pass, fd, &member, &held, ranges, count, &feed);
         if (r != 0)
                 return r;
         record = held;
@@ -460,7 +464,7 @@ int member_store_ranges(struct pass *pass, int fd, const char *path, const struc
         record.has_attributes = op->attributes.count > 0;
         if (attributes_digest(&op->attributes, record.attributes) < 0)
                 return -ENOMEM;
-        record_ranges_format(&text, pass->source->ranges, pass->source->ranges_count);
+        record_ranges_format(&text, ranges, count);
         record.extra = text_cstring(&text);
         r = record.extra ? put_record(pass, &record) : -ENOMEM;
         text_done(&text);

@@ -194,14 +194,21 @@ static int open_to_read(int at, const char *name, const struct stat *st) {
 
 /* store what @fd is, if it is still what was looked at */
 static int store_opened(struct pass *pass, int fd, const char *path, const struct stat *seen) {
+        _cleanup_free_ struct byte_range *ranges = NULL;
         struct stat st;
+        size_t count;
+        int r;
 
         if (fstat(fd, &st) < 0)
                 return pass_trouble(pass, path, -errno, NULL);
         if (st.st_ino != seen->st_ino || (st.st_mode & S_IFMT) != (seen->st_mode & S_IFMT))
                 return pass_trouble(pass, path, -ESTALE, "it was replaced while it was read");
         pass->entries++;
-        return member_store(pass, fd, path, &st);
+        r = changes_ranges(pass, fd, path, &st, &ranges, &count);
+        if (r < 0)
+                return r;
+        return r > 0 ? member_store_ranges(pass, fd, path, &st, ranges, count)
+                     : member_store(pass, fd, path, &st);
 }
 
 int walk_visit_leaf(struct walk *walk, int at, const char *name, const struct stat *st) {
@@ -431,7 +438,8 @@ static int walk_ranges(struct pass *pass) {
         if (!S_ISREG(st.st_mode))
                 return pass_trouble(pass, source->path, -EINVAL, "it is not a regular file");
         pass->entries++;
-        return member_store_ranges(pass, fd, source->path, &st);
+        return member_store_ranges(pass, fd, source->path, &st, source->ranges,
+                                   source->ranges_count);
 }
 
 void walk_done(struct walk *walk) {

@@ -116,6 +116,7 @@ struct pass {
         const struct view_item *base_item;
         dev_t device; /* of the source's root */
         bool doubt; /* the content must be compared, whatever size and times say */
+        const struct changed_path *changed; /* op_run_changed(): the one that is visited */
         uint64_t entries, bytes, matches;
         /* names that were passed as kept and are stored all the same: for a run of their own */
         struct kept_name **late;
@@ -134,7 +135,8 @@ int pass_progress(struct pass *pass, const char *path);
 int member_store(struct pass *pass, int fd, const char *path, const struct stat *st);
 /* the records of pass->late, in order, into pass->run */
 int member_put_late(struct pass *pass);
-int member_store_ranges(struct pass *pass, int fd, const char *path, const struct stat *st);
+int member_store_ranges(struct pass *pass, int fd, const char *path, const struct stat *st,
+                        const struct byte_range *ranges, size_t count);
 void record_from_stat(const struct stat *st, char *path, uint32_t component, struct record *ret);
 
 /* batches.c: small things, stored by a thread in the order of these calls */
@@ -156,6 +158,10 @@ void changes_end(struct pass *pass);
 /* 1: provably what the base has at @path, 0 not, negative. @at and @name reach it */
 int changes_same(struct pass *pass, int at, const char *name, const char *path,
                  const struct stat *st);
+/* changes_ranges() - do only some ranges of a large file differ from the base, so that it pays to
+ * store no more? 1 and *ret, which the caller frees: sorted, disjoint, not empty; 0, -ENOMEM */
+int changes_ranges(struct pass *pass, int fd, const char *path, const struct stat *st,
+                   struct byte_range **ret, size_t *ret_count);
 /* does the base have the name? 1, 0, negative; *ret its record */
 int changes_find(struct pass *pass, const char *path, const struct record **ret);
 

@@ -17,7 +17,7 @@
 #include "base/cleanup.h"
 #include "requester/inside.h"
 
-enum { LINE_MAX_SIZE = 32768 /* two paths, every byte escaped */, EXTENTS_MAX = 4096 };
+enum { LINE_MAX_SIZE = 32768 /* two paths, every byte escaped */, EXTENTS_MAX = 65536 };
 
 struct reading {
         vss_change_sink_t sink;

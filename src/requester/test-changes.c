@@ -112,12 +112,12 @@ static void test_malformed(void) {
 }
 
 static void test_bounds(void) {
-        static char list[200000];
+        static char list[2000000];
         size_t n = (size_t)snprintf(list, sizeof(list), HEAD "content\ta\n");
 
-        for (int i = 0; i < 4097; i++)
+        for (int i = 0; i < 65537; i++)
                 n += (size_t)snprintf(list + n, sizeof(list) - n, "extent\t%d\t1\n", i * 2);
-        snprintf(list + n, sizeof(list) - n, "end\t4099\n");
+        snprintf(list + n, sizeof(list) - n, "end\t65539\n");
         CHECK_INT(take_text(list), VSS_E_UNEXPECTED_PROVIDER_ERROR);
         strcpy(list, HEAD "changed\t");
         memset(list + strlen(list), 'x', 40000);

@@ -203,8 +203,8 @@ expect_references 7 "the one of the forgotten set went, a new one came"
 [ "$(notes "$S")" = 0 ] || fail "a note stays: $(ls -A "$S")"
 forget --keep 1
 expect_references 7 "nothing went"
-# shellcheck disable=SC2046
-forget $(cd "$S" && ls -d 2*)
+mapfile -t all < <(cd "$S" && ls -d 2*)
+forget "${all[@]}"
 expect_references 5 "after all went"
 
 echo "12: killed between a reference and its set"
@@ -233,4 +233,60 @@ printf '[service]\nruntime_dir = %s/run\nstate_dir = %s/state\n[provider.btrfs]\
     "$SCRATCH" "$SCRATCH" >"$SCRATCH/conf/vss.conf"
 back_up "saved" --type incremental
 expect_references 7 "the killed one's went, none was kept"
+
+echo "13: of a large file only what changed"
+printf '[service]\nruntime_dir = %s/run\nstate_dir = %s/state\n' "$SCRATCH" "$SCRATCH" >"$SCRATCH/conf/vss.conf"
+S=$SCRATCH/large
+mkdir "$V/big"
+dd if=/dev/urandom of="$V/big/file" bs=1M count=40 status=none
+echo small >"$V/big/small"
+back_up "saved" "$V/big"
+scatter() { # scatter SEED: 1 % of the blocks
+    python3 - "$V/big/file" "$1" <<'EOF'
+import os, random, sys
+rng = random.Random(int(sys.argv[2]))
+blocks = os.path.getsize(sys.argv[1]) // 4096
+with open(sys.argv[1], 'r+b') as f:
+    for i in rng.sample(range(blocks), blocks // 100):
+        f.seek(i * 4096)
+        f.write(rng.randbytes(4096))
+EOF
+}
+stored() { du -sb --apparent-size "$(find "$S" -maxdepth 1 -name '2*' | sort | tail -1)" | cut -f1; }
+expect_less() { [ "$(stored)" -lt "$1" ] || fail "$2: $(stored) bytes are stored, not less than $1"; }
+scatter 1
+back_up "$knows" --type incremental
+expect_less $((102 * 4096 * 11 / 10 + 30000)) "1 %" # and what a set without anything takes
+whole big
+scatter 2
+dd if=/dev/urandom of="$V/big/file" bs=4096 count=3 oflag=append conv=notrunc status=none
+sleep 2.2 # what is younger is in doubt
+back_up "$knows" --type incremental
+expect_less 600000 "grown"
+whole big
+back_up "$compares" --type incremental --no-delta # a part has no content to compare with: stat is enough
+grep -q "^  0 entries" "$SCRATCH/said" || fail "nothing changed: $(cat "$SCRATCH/said")"
+ln "$V/big/file" "$V/big/too"
+scatter 5
+back_up "$knows" --type incremental
+whole big
+rm "$V/big/too"
+truncate -s 20000000 "$V/big/file"
+back_up "$knows" --type incremental
+whole big
+scatter 3
+back_up "$knows" --type differential
+vssctl verify --config "$SCRATCH/conf" --from "$S" >"$SCRATCH/said" 2>&1 || fail "verify: $(cat "$SCRATCH/said")"
+whole big
+back_up "$knows" --type incremental
+fallocate -p -o 1M -l 1M "$V/big/file" # a hole comes back as one
+back_up "$knows" --type incremental
+whole big
+[ "$(du -k "$SCRATCH/out$V/big/file" | cut -f1)" -lt 19000 ] || fail "the hole was filled"
+scatter 4
+back_up "$knows" --type incremental
+ranges=$(find "$S" -name ranges.tar.zst | sort | tail -1)
+printf XXXX | dd of="$ranges" bs=1 seek=9000 conv=notrunc status=none
+vssctl verify --config "$SCRATCH/conf" --from "$S" >"$SCRATCH/said" 2>&1 && fail "damage is not seen"
+grep -q "big/file" "$SCRATCH/said" || fail "the file is not named: $(cat "$SCRATCH/said")"
 umount "$V" || fail "the volume is still in use"
