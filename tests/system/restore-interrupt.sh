@@ -114,6 +114,16 @@ for signal in TERM INT; do
     complete "$DATA"
 done
 
+echo "-- no service to tell the writers: components are not touched, and the backup is not blamed for it"
+old
+cp "$CONF/vss.conf" "$R/conf"
+sed -i 's|^runtime_dir.*|runtime_dir = /dev/null/none|' "$CONF/vss.conf"
+code=0; restore --in-place || code=$?
+[ "$code" = 2 ] || fail "exit $code: $(cat "$R/out")"
+! grep -q 'nothing of what was asked' "$R/out" || fail "$(cat "$R/out")"
+cp "$R/conf" "$CONF/vss.conf"
+diff -rq "$OLD/a" "$DATA/a" && diff -rq "$OLD/b" "$DATA/b" || fail "components were changed"
+
 echo "-- SIGKILL at any time, beside and in place; then once more"
 killed=0
 for _ in {1..5}; do
