@@ -134,3 +134,13 @@ source=$(dirname "$0")/../..
 grep -ho '"record", *"[a-z_]*"' "$source"/tools/vssctl/*.c | sed 's/.*"\([a-z_]*\)"$/\1/' | sort -u >"$SCRATCH/records"
 sed -n '/^JSON$/,/^Exit status$/p' "$source/man/vssctl.8.rst" >"$SCRATCH/json"
 while read -r record; do grep -q "\*$record\*" "$SCRATCH/json" || fail "the manual has no *$record*"; done <"$SCRATCH/records"
+
+sed -i '/provider.btrfs/,$d' "$etc/vss.conf"
+echo "-- --quiet: cron mails when something is wrong, and only then"
+for verb in "backup --to $SCRATCH/hush --verify $E/web" "restore --from $SCRATCH/hush --into $SCRATCH/hushed" "forget --from $SCRATCH/hush --keep 1"; do
+    # shellcheck disable=SC2086
+    vssctl $verb --config "$etc" --quiet >"$SCRATCH/out" 2>&1 || fail "$verb: $(cat "$SCRATCH/out")"
+    [ ! -s "$SCRATCH/out" ] || fail "$verb says: $(cat "$SCRATCH/out")"
+done
+vssctl backup --config "$etc" --to "$SCRATCH/hush" "$E/no-such" --quiet >"$SCRATCH/out" 2>&1 && fail "a backup of nothing"
+grep -q "no-such" "$SCRATCH/out" || fail "it hides what is wrong"

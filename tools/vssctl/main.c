@@ -27,7 +27,7 @@ enum { OPT_JSON = 0x1000, OPT_QUIET, OPT_CONFIG, OPT_HELP, OPT_VERSION };
 
 static const struct opt common_options[] = {
         { "json", NULL, "one JSON object per line", OPT_JSON },
-        { "quiet", NULL, "no progress line", OPT_QUIET },
+        { "quiet", NULL, "no progress line, no account of what went well", OPT_QUIET },
         { "config", "DIR", "configuration folder (default " VSS_CONFIG_DIR ")", OPT_CONFIG },
         { "help", NULL, "this text", OPT_HELP },
         { "version", NULL, "the version", OPT_VERSION },

@@ -194,6 +194,8 @@ static const struct backup_watch watch = {
 static int print_outcome(const struct backup_outcome *o) {
         struct json json = { 0 };
 
+        if (arg_quiet && !arg_json)
+                return EXIT_OK; /* what went wrong was told when it did */
         if (!arg_json) {
                 printf("backup %s %s\n", o->folder, format_id(&o->set_id));
                 for (size_t i = 0; i < o->operation_count; i++)
@@ -254,7 +256,7 @@ static int verify_outcome(const struct backup_outcome *o) {
                 return report_error(&error, "the backup does not verify");
         if (arg_json)
                 print_verify_record(o->folder, &summary, &(struct chain_summary){ 0 }, true);
-        else
+        else if (!arg_quiet)
                 printf("  verified: %s, %s\n", format_entries(summary.entries),
                        format_bytes(summary.content));
         return EXIT_OK;

@@ -139,13 +139,15 @@ static int tell(const struct forget *forget) {
                 if (arg_json) {
                         if (json_item(item, goes) != EXIT_OK)
                                 return EXIT_MEMORY;
-                } else if (goes || arg_plan) {
+                } else if (arg_plan || (goes && !arg_quiet)) {
                         printf("%s %s  ", goes ? "forget" : "keep  ", printable(item->folder));
                         print_reason(item);
                         putchar('\n');
                 }
         }
         if (!arg_json) {
+                if (arg_quiet && !arg_plan)
+                        return EXIT_OK;
                 printf("%s %s: %zu backup%s %s, %zu %s\n", arg_plan ? "would free" : "freed",
                        format_bytes(bytes), gone, gone == 1 ? "" : "s",
                        arg_plan ? "would go" : (gone == 1 ? "is gone" : "are gone"),

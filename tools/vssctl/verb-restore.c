@@ -420,6 +420,8 @@ static int print_summary(const struct set_info *set, const struct restore_summar
         struct json json = { 0 };
 
         progress("%s", "");
+        if (arg_quiet && !arg_json && !s->failed)
+                return EXIT_OK;
         if (!arg_json) {
                 printf("restored %s, %s, from %s", format_entries(s->placed),
                        format_bytes(s->bytes), set->folder);
