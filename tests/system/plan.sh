@@ -217,7 +217,8 @@ for type in full incremental differential log incremental copy; do
     vssctl backup --config "$etc" --to "$store" --type $type --explain --json "${arguments[@]}" >"$SCRATCH/out.json" 2>"$SCRATCH/err" || got=$?
     [ $got = 4 ] || { cat "$SCRATCH/out.json" "$SCRATCH/err"; fail "exit $got"; }
     judge $type
-    [ $type = full ] && { test_writer "$(date +%s)"; sleep 1.1; }
+    # times of a writer are whole seconds: the old files are older, what changes from here on is newer
+    [ $type = full ] && { sleep 1.1; test_writer "$(date +%s)"; sleep 1.1; }
 done
 echo "-- in words; and without being asked no backup tells its plan"
 vssctl backup --config "$etc" --to "$store" --component Files:tree "$B/own" --explain >"$SCRATCH/out" 2>&1
