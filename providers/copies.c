@@ -223,10 +223,12 @@ static int live_in_new(int place, struct making *m) {
                 return -errno;
         m->folder = openat(place, m->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         r = m->folder < 0 ? -errno : place_live_in(m->folder);
-        if (r < 0 && m->folder >= 0) {
+        if (r >= 0)
+                return 0;
+        if (m->folder >= 0)
                 close(m->folder);
-                m->folder = -1;
-        }
+        m->folder = -1;
+        (void)unlinkat(place, m->name, AT_REMOVEDIR);
         return r;
 }
 

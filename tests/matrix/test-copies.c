@@ -5,16 +5,7 @@
  */
 #include <errno.h>
 
-#include "tests/matrix/world.h"
-
-#define FINISHED VSS_S_ASYNC_FINISHED
-
-static void end(struct world *w) {
-        world_release(w);
-        world_settle(w, 0);
-        world_check_end(w);
-        world_free(w);
-}
+#include "tests/matrix/scenes.h"
 
 static int add_by(struct world *w, const char *volume, const struct vss_id *provider) {
         struct vss_volume v = world_volume(volume);
@@ -276,14 +267,6 @@ static void test_seen_when_created(void) {
         CHECK(w->reply_copies[0].creation_timestamp != 0);
         CHECK_INT(w->reply_copies[0].creation_timestamp, w->reply_copies[1].creation_timestamp);
         end(w);
-}
-
-static void make_persistent(struct world *w, struct vss_id *ret_set, struct vss_id *ret_copy) {
-        world_session(w, VSS_CTX_NAS_ROLLBACK);
-        CHECK_INT(world_start(w, ret_set), 0);
-        CHECK_INT(world_add(w, "/v1", ret_copy), 0);
-        CHECK_INT(world_add(w, "/v2", NULL), 0);
-        CHECK_INT(world_do(w), FINISHED);
 }
 
 /* S-62, S-63, S-64: persistent copies survive; a session sees those of its own context */

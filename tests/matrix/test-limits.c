@@ -5,41 +5,7 @@
  */
 #include <errno.h>
 
-#include "tests/matrix/world.h"
-
-#define FINISHED VSS_S_ASYNC_FINISHED
-#define CHECK_TOLD(world, actor, expected)                                                         \
-        CHECK_STR(world_told(world_actor(world, actor)), expected)
-
-static struct world *usual_world(void) {
-        struct world *w = world_new(NULL);
-
-        world_hold(w);
-        world_provider(w, "frozen", VSS_PROV_SOFTWARE, VSS_HOLD_FREEZE)->only_volume = "/v1";
-        world_provider(w, "own", VSS_PROV_SYSTEM, VSS_HOLD_OWN);
-        world_writer(w, "front", VSS_APP_FRONT_END, true);
-        return w;
-}
-
-static void end(struct world *w) {
-        world_release(w);
-        world_settle(w, 0);
-        world_check_end(w);
-        world_free(w);
-}
-
-static uint32_t state_of(struct world *w, const char *writer) {
-        return world_status(w, writer).state;
-}
-
-static uint64_t told_at(struct world *w, const char *name, enum verb verb) {
-        struct actor *a = world_actor(w, name);
-
-        for (size_t i = 0; i < a->n_told; i++)
-                if (a->told[i].verb == verb)
-                        return a->told[i].at_us;
-        CHECK_FAIL_("%s was not told %s", name, verb_name(verb));
-}
+#include "tests/matrix/scenes.h"
 
 /* B-9, BV-9, M-78, S-13 */
 static void test_slot(void) {

@@ -2,24 +2,7 @@
 /*
  * test-references.c - change knowledge: whose copies may be remembered and compared.
  */
-#include "tests/matrix/world.h"
-
-#define FINISHED VSS_S_ASYNC_FINISHED
-
-static void end(struct world *w) {
-        world_release(w);
-        world_settle(w, 0);
-        world_check_end(w);
-        world_free(w);
-}
-
-static void make_persistent(struct world *w, struct vss_id *ret_set, struct vss_id *ret_copy) {
-        world_session(w, VSS_CTX_NAS_ROLLBACK);
-        CHECK_INT(world_start(w, ret_set), 0);
-        CHECK_INT(world_add(w, "/v1", ret_copy), 0);
-        CHECK_INT(world_add(w, "/v2", NULL), 0);
-        CHECK_INT(world_do(w), FINISHED);
-}
+#include "tests/matrix/scenes.h"
 
 static int keep(struct world *w, const struct vss_id *copy) {
         int r;

@@ -246,9 +246,7 @@ static void whole_backup(struct host *host) {
                 CHECK_INT(host_event(host, events[i]), 0);
 }
 
-/* the data that it makes: stamps name a generation, increments the blocks since then, a base of
- * which nothing is known is refused (I-159), and one wrong byte is seen */
-static void test_data(void) {
+static void start_data(struct host *host) {
         const char *settings[] = { "test",
                                    "schema",
                                    "incremental,timestamped",
@@ -257,27 +255,34 @@ static void test_data(void) {
                                    scratch_path("data/made size=64K"
                                                 " by=partial"),
                                    NULL };
-        const char *path, *name, *ranges, *metadata;
-        struct vss_component_key key = { .type = VSS_CT_FILEGROUP, .name = "a" };
-        struct vss_component *a;
-        char stamp[64], *xml;
-        struct host host;
-        size_t size;
-        int fd;
 
-        start(&host, settings);
+        start(host, settings);
+}
+
+static void first_generation(char stamp[64], char **ret_xml, size_t *ret_size) {
+        struct vss_component *a;
+        struct host host;
+
+        start_data(&host);
         host_select(&host, VSS_CT_FILEGROUP, NULL, "a");
         whole_backup(&host);
         a = host_component(&host, "a");
-        (void)snprintf(stamp, sizeof(stamp), "%s", vss_component_get_backup_stamp(a));
+        (void)snprintf(stamp, 64, "%s", vss_component_get_backup_stamp(a));
         CHECK(strncmp(stamp, "generation:1:", 13) == 0);
         CHECK_STR(vss_component_get_backup_metadata(a), "generation 1\n");
         CHECK_INT(vss_component_get_partial_file_count(a), 0);
-        CHECK_INT(bcd_save(host.bcd, &xml, &size, NULL), 0);
+        CHECK_INT(bcd_save(host.bcd, ret_xml, ret_size, NULL), 0);
         host_stop(&host);
+}
 
-        /* the thaw has gone on to 2; each PrepareBackup too: the first block is always changed */
-        start(&host, settings);
+/* the thaw has gone on to 2; each PrepareBackup too: the first block is always changed */
+static void changed_blocks(const char *stamp) {
+        struct vss_component_key key = { .type = VSS_CT_FILEGROUP, .name = "a" };
+        const char *path, *name, *ranges, *metadata;
+        struct vss_component *a;
+        struct host host;
+
+        start_data(&host);
         host.backup_type = VSS_BT_INCREMENTAL;
         host.partial_files = true;
         host_select(&host, VSS_CT_FILEGROUP, NULL, "a");
@@ -291,21 +296,26 @@ static void test_data(void) {
         CHECK_STR(name, "made");
         CHECK(strncmp(ranges, "0:4096,", 7) == 0);
         host_stop(&host);
+}
 
-        /* what stands there now is of a later generation than the first backup holds */
-        start(&host, settings);
+/* what stands there now is of a later generation than the first backup holds; begun anew, it is
+ * good; with one wrong byte it is not */
+static void judged(const char *xml, size_t size) {
+        struct host host;
+        int fd;
+
+        start_data(&host);
         in_restore(&host, xml, size);
         CHECK_INT(host_event(&host, "PostRestore"), VSS_E_WRITERERROR_PARTIAL_FAILURE);
         CHECK(logged("check data different"));
         host_stop(&host);
 
-        /* begun anew, it is good; with one wrong byte it is not */
         (void)unlink(scratch_path("data/made"));
-        start(&host, settings);
+        start_data(&host);
         host_select(&host, VSS_CT_FILEGROUP, NULL, "a");
         CHECK_INT(host_event(&host, "PrepareBackup"), 0);
         host_stop(&host);
-        start(&host, settings);
+        start_data(&host);
         in_restore(&host, xml, size);
         CHECK_INT(host_event(&host, "PostRestore"), 0);
         CHECK(logged("check data good"));
@@ -316,6 +326,17 @@ static void test_data(void) {
         CHECK_INT(host_event(&host, "PostRestore"), VSS_E_WRITERERROR_PARTIAL_FAILURE);
         CHECK(logged("block=9"));
         host_stop(&host);
+}
+
+/* the data that it makes: stamps name a generation, increments the blocks since then, a base of
+ * which nothing is known is refused (I-159), and one wrong byte is seen */
+static void test_data(void) {
+        char stamp[64], *xml;
+        size_t size;
+
+        first_generation(stamp, &xml, &size);
+        changed_blocks(stamp);
+        judged(xml, size);
         free(xml);
 }
 

@@ -312,7 +312,7 @@ static void killed_after(enum step last, bool next_comes) {
         left_check(after_step("when a fresh process aborts a set whose process died", last));
 }
 
-/* P-33, S-47: SIGKILL after each step; a fresh process shows nothing and cleans up */
+/* PT-1, P-33, S-47: SIGKILL after each step; a fresh process shows nothing and cleans up */
 static void killed_after_steps(void) {
         begin();
         for (unsigned last = BEGIN; last < POST_FINAL; last++) {

@@ -120,6 +120,7 @@ static void check_early(const struct set *set, char where[4096]) {
         vss_free_snapshot_properties(&prop);
 }
 
+/* M-4: what a provider is there for */
 static void life(void) {
         struct set set = set_new();
         char early[4096];
