@@ -21,28 +21,6 @@ DEFINE_CLEANUP(struct store *, store_close)
 #define SHOWN_FIRST 2
 #define SHOWN_LAST 4
 
-const char *component_name(const struct component_key *key) {
-        static char *text;
-
-        free(text);
-        if (asprintf(&text, "%s%s%s", key->logical_path, *key->logical_path ? "\\" : "",
-                     key->name) < 0)
-                text = NULL;
-        return text ? text : key->name;
-}
-
-bool component_is_named(const char *given, const struct component_key *key) {
-        const char *path = component_name(key), *colon = strchr(given, ':');
-        struct vss_id id;
-
-        if (strcmp(given, path) == 0)
-                return true;
-        if (!colon || strcmp(colon + 1, path) != 0)
-                return false;
-        return vss_id_parse(strndupa(given, (size_t)(colon - given)), &id) < 0 ||
-               vss_id_equal(&id, &key->writer_id);
-}
-
 const char *short_name(const struct set_info *set) {
         static char names[8][VSS_ID_TEXT_SIZE];
         static unsigned next;

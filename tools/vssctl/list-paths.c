@@ -202,13 +202,6 @@ static int list_chain(struct path_list *list, const struct chain *chain, struct 
         return 0;
 }
 
-static bool is_wanted(const struct path_listing *what, const struct component_key *key) {
-        for (size_t i = 0; i < what->component_count; i++)
-                if (*key->name && component_is_named(what->components[i], key))
-                        return true;
-        return what->component_count == 0;
-}
-
 static int list_component(struct path_list *list, const struct set_place *place) {
         const struct set_component *component = set_place_component(place);
         _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
@@ -246,14 +239,15 @@ static int list_set(struct path_list *list) {
                         int r;
 
                         if (!set_component_is_there(&place) ||
-                            !is_wanted(list->what, &set_place_component(&place)->key))
+                            !component_list_has(list->what->components,
+                                                &set_place_component(&place)->key))
                                 continue;
                         any = true;
                         r = list_component(list, &place);
                         if (r != EXIT_OK)
                                 result = r;
                 }
-        if (!any && list->what->component_count)
+        if (!any && list->what->components->count)
                 return usage_error("there is no such component in this backup; 'vssctl list "
                                    "backups' shows them");
         for (size_t i = 0; result == EXIT_OK && i < list->what->path_count; i++)

@@ -15,11 +15,17 @@ struct vss_id;
 int list_shadows(void);
 int list_backups(const char *store);
 
+/* struct component_list - what --component named; without one, all components and the plain files
+ */
+struct component_list {
+        const char *items[64]; /* lent: words of the command line */
+        size_t count;
+};
+
 /* struct path_listing - which paths of which backup; lists are lent */
 struct path_listing {
         const char *store, *set;
-        const char *const *components; /* as --component names them; count 0: all */
-        size_t component_count;
+        const struct component_list *components;
         const char *const *paths; /* count 0: everything */
         size_t path_count;
 };
@@ -34,6 +40,10 @@ const char *component_name(const struct component_key *key);
 /* component_is_named() - is @given "PATH", "WRITER-ID:PATH" or "NAME:PATH" of this component?
  * Names of writers are not kept in a set, so the last form fits the path of any */
 _Bool component_is_named(const char *given, const struct component_key *key);
+
+/* component_list_add() - exit code, after words */
+int component_list_add(struct component_list *list, const char *given);
+_Bool component_list_has(const struct component_list *list, const struct component_key *key);
 
 /* short_name() - the beginning of the backup's id, by which it can be named */
 const char *short_name(const struct set_info *set);

@@ -18,8 +18,7 @@ DEFINE_CLEANUP(struct vss_enum_object *, vss_enum_object_free)
 enum { OPT_FROM = 1, OPT_SET, OPT_COMPONENT };
 
 static const char *arg_from, *arg_set;
-static const char *arg_components[64];
-static size_t arg_component_count;
+static struct component_list arg_components;
 
 static int gather(struct vss_backup_components *bc, size_t *ret_count) {
         _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
@@ -327,10 +326,8 @@ static int parse_options(int argc, char *argv[]) {
                         arg_set = optarg;
                         break;
                 case OPT_COMPONENT:
-                        if (arg_component_count == ELEMENTSOF(arg_components))
-                                return usage_error("at most %zu components at a time",
-                                                   ELEMENTSOF(arg_components));
-                        arg_components[arg_component_count++] = optarg;
+                        if (component_list_add(&arg_components, optarg) != EXIT_OK)
+                                return EXIT_USAGE;
                         break;
                 default:
                         return EXIT_USAGE;
@@ -340,9 +337,8 @@ static int parse_options(int argc, char *argv[]) {
 
 /* list_store() - what is read from a store and needs no service */
 static int list_store(const char *what, const char *const *paths, size_t path_count) {
-        const struct path_listing listing = { arg_from,       arg_set ? arg_set : "latest",
-                                              arg_components, arg_component_count,
-                                              paths,          path_count };
+        const struct path_listing listing = { arg_from, arg_set ? arg_set : "latest",
+                                              &arg_components, paths, path_count };
 
         if (!arg_from)
                 return usage_error("say which store: --from STORE");
@@ -365,7 +361,7 @@ static int run_list(int argc, char *argv[]) {
         if (optind != argc)
                 return usage_error("one thing at a time: 'vssctl list %s' takes no '%s'",
                                    printable(what), printable(argv[optind]));
-        if (arg_component_count > 0 || arg_set)
+        if (arg_components.count > 0 || arg_set)
                 return usage_error("--set and --component are for 'vssctl list paths'");
         if (strcmp(what, "backups") == 0)
                 return list_store(what, NULL, 0);

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * restore-run.c - 'vssctl restore' at work: beside the originals with the chains put together, or
+ * into place with the writers, image by image.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backup/restore-images.h"
+#include "base/cleanup.h"
+#include "restore.h"
+#include "vssctl.h"
+
+DEFINE_CLEANUP(struct restore_images *, restore_images_free)
+
+static bool cut_short;
+
+static bool stop_now(void) {
+        cut_short = cut_short || is_interrupted();
+        return cut_short;
+}
+
+bool restore_was_cut_short(void) {
+        return cut_short;
+}
+
+struct paths {
+        const char *const *items;
+        size_t count;
+};
+
+struct restoring {
+        const char *component; /* for people; "" for the requester's own files */
+        uint64_t failed;
+        int first_code;
+};
+
+static void on_result(void *userdata, const struct entry *entry, const char *placed,
+                      enum restore_outcome outcome, int code, const char *words) {
+        /* what failed is told by on_trouble(); what --keep-existing kept is counted: it may be all
+         */
+        if (outcome == RESTORE_KEPT && !arg_json && entry->type == ENTRY_SOCKET)
+                fprintf(stderr, "vssctl: left out, its program makes this socket: %s\n",
+                        printable(placed));
+}
+
+static void on_trouble(void *userdata, uint32_t component, const char *path, int code,
+                       const char *words) {
+        struct restoring *r = userdata;
+
+        r->failed++;
+        print_trouble(r->component, path, NULL, code, words);
+}
+
+static int on_progress(void *userdata, uint64_t entries, uint64_t bytes, const char *path) {
+        progress("%" PRIu64 " entries, %s  %s", entries, format_bytes(bytes), printable(path));
+        return stop_now() ? -EINTR : 0;
+}
+
+static void add_summary(struct restore_summary *total, const struct restore_summary *one) {
+        total->placed += one->placed;
+        total->kept += one->kept;
+        total->failed += one->failed;
+        total->removed += one->removed;
+        total->bytes += one->bytes;
+}
+
+/* what one pass over a chain is about */
+struct pass {
+        struct restoring restoring;
+        const struct chain *chain;
+        size_t image; /* as in struct restore_request */
+        const struct paths *first; /* put in the pass before, or NULL */
+};
+
+static bool is_not_first(void *userdata, const struct entry *entry) {
+        const struct pass *pass = userdata;
+
+        for (size_t i = 0; i < pass->first->count; i++)
+                if (strcmp(pass->first->items[i], entry->path) == 0)
+                        return false;
+        return true;
+}
+
+static int run_pass(const struct source_set *from, struct pass *pass, const struct paths *paths,
+                    struct restore_summary *total, struct vss_error *error) {
+        const struct engine_watch watch = { &pass->restoring, on_progress, on_trouble };
+        struct restore_summary one = { 0 };
+        const struct restore_request request = {
+                .chain = pass->chain,
+                .image = pass->image,
+                .into = from->order->into,
+                .paths = paths->count ? paths->items : NULL,
+                .paths_count = paths->count,
+                .existing = from->order->keep_existing ? RESTORE_KEEP : RESTORE_REPLACE,
+                .result = on_result,
+                .wanted = pass->first ? is_not_first : NULL,
+                .userdata = pass,
+        };
+        int r = restore_run(from->store, &request, &watch, &one, error);
+
+        add_summary(total, &one);
+        return r;
+}
+
+/* restore_chain() - @first: files to put before the others; those not asked for are none */
+static int restore_chain(const struct source_set *from, const struct chain *chain, size_t image,
+                         const struct paths *first, struct restore_summary *total,
+                         struct vss_error *error) {
+        const struct set_component *component = set_place_component(&chain->links[0]);
+        struct pass pass = { { .component = component_name(&component->key) }, chain, image, NULL };
+        _cleanup_free_ const char **items = calloc(first->count + 1, sizeof(*items));
+        const struct paths all = { from->order->paths, from->order->path_count };
+        struct paths asked = { items, 0 };
+        int r = 0;
+
+        if (!items)
+                return vss_fail(error, -ENOMEM, "out of memory");
+        for (size_t i = 0; i < first->count; i++)
+                if (restore_is_asked_path(from->order, first->items[i]))
+                        items[asked.count++] = first->items[i];
+        if (asked.count > 0) {
+                r = run_pass(from, &pass, &asked, total, error);
+                pass.first = &asked;
+        }
+        return r < 0 ? r : run_pass(from, &pass, &all, total, error);
+}
+
+/* restore_at_once() - the chain put together: beside, or the requester's own files */
+static int restore_at_once(const struct source_set *from, const struct set_place *place,
+                           struct restore_summary *total) {
+        const struct set_component *component = set_place_component(place);
+        _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
+        struct chain chain = { 0 };
+        int r = chain_of(from->sets, place, &chain, &error);
+
+        if (r >= 0 && !component->good)
+                restore_say_failed_then(component);
+        if (r >= 0)
+                r = restore_chain(from, &chain, 0, &(struct paths){ NULL, 0 }, total, &error);
+        chain_done(&chain);
+        return r < 0 ? report_error(&error, "%s", component_name(&component->key)) : EXIT_OK;
+}
+
+/* ---- into place: components with their writers, image by image ---- */
+
+struct in_place {
+        const struct source_set *from;
+        struct restore_summary *total;
+        struct restore_images *images;
+        int result; /* exit code */
+        bool found;
+};
+
+static void on_note(void *userdata, const char *words) {
+        print_note(words);
+}
+
+static bool on_stop(void *userdata) {
+        return stop_now();
+}
+
+/* on_begun() - where the restore is; chains only, and the writers of components are in it */
+static void on_begun(void *userdata, const struct image_turn *turn) {
+        _cleanup_free_ char *words = NULL;
+
+        if (turn->chain->count < 2 || arg_quiet)
+                return;
+        if (asprintf(&words, "%s: image %zu of %zu%s, %s", component_name(turn->key), turn->number,
+                     turn->chain->count, turn->image ? "" : " with all before it",
+                     turn->place->set->folder) < 0)
+                words = NULL;
+        if (words)
+                print_note(words);
+}
+
+static int on_files(void *userdata, const struct image_turn *turn, struct vss_error *reterr) {
+        const struct set_component *component = set_place_component(turn->place);
+        struct in_place *all = userdata;
+
+        if (!component->good)
+                restore_say_failed_then(component);
+        return restore_chain(all->from, turn->chain, turn->image,
+                             &(struct paths){ turn->first, turn->first_count }, all->total, reterr);
+}
+
+static void on_failed(void *userdata, const struct component_key *key,
+                      const struct vss_error *error) {
+        struct in_place *all = userdata;
+
+        all->result = report_error(error, "'%s' is not restored", component_name(key));
+}
+
+static void on_left(void *userdata, const struct component_key *key, size_t done, size_t count) {
+        restore_say_left(key, done, count);
+}
+
+static int add_in_place(void *userdata, const struct set_place *place) {
+        struct in_place *all = userdata;
+
+        all->found = true;
+        return place->component > 0 ? restore_images_add(all->images, place) : 0;
+}
+
+static int put_plain(void *userdata, const struct set_place *place) {
+        struct in_place *all = userdata;
+
+        all->found = true;
+        if (all->images && place->component > 0)
+                return 0;
+        if (stop_now()) {
+                restore_say_left(&set_place_component(place)->key, 0, 1);
+                return 0;
+        }
+        return restore_at_once(all->from, place, all->total);
+}
+
+/* all chains are looked through before the first byte is written or the first writer told */
+int restore_all(const struct source_set *from, bool *found, struct restore_summary *total) {
+        _cleanup_(restore_images_freep) struct restore_images *images = NULL;
+        struct in_place all = { .from = from, .total = total };
+        const struct restore_images_watch watch = {
+                .userdata = &all,
+                .config_dir = arg_config,
+                .at_once = from->order->keep_existing,
+                .note = on_note,
+                .stop = on_stop,
+                .begun = on_begun,
+                .files = on_files,
+                .failed = on_failed,
+                .left = on_left,
+        };
+        int r;
+
+        if (from->order->in_place &&
+            (restore_images_new(from->store, from->sets, &watch, &images) < 0 ||
+             (all.images = images, restore_for_each(from, add_in_place, &all) < 0)))
+                return EXIT_MEMORY;
+        r = restore_for_each(from, put_plain, &all);
+        if (images)
+                restore_images_run(images);
+        *found = all.found;
+        return r != EXIT_OK ? r : all.result;
+}
