@@ -264,7 +264,7 @@ static void end_bracket(struct restore_images *images, struct restore_writers *w
 
 static void run_bracket(struct restore_images *images, const struct set_place *place) {
         const struct restore_images_watch *watch = images->watch;
-        const struct restore_writers_watch notes = { watch->userdata, watch->note };
+        const struct restore_writers_watch notes = { watch->userdata, watch->wishes, watch->note };
         _cleanup_(restore_writers_freep) struct restore_writers *writers = NULL;
         _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
         int r = restore_writers_open(images->store, place->set, place->operation, watch->config_dir,

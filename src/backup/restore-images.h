@@ -12,6 +12,7 @@
 #define BACKUP_RESTORE_IMAGES_H
 
 #include "backup/engine.h"
+#include "backup/restore-wishes.h"
 
 struct restore_images;
 
@@ -33,6 +34,7 @@ struct image_turn {
 struct restore_images_watch {
         void *userdata;
         const char *config_dir; /* where the writers are, see struct vss_connection */
+        const struct restore_wishes *wishes; /* told to the writers with each image; NULL: none */
         bool at_once; /* one bracket with the chain put together: what exists is kept */
         void (*note)(void *userdata, const char *words);
         bool (*stop)(void *userdata); /* begin nothing more? */

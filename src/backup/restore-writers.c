@@ -25,6 +25,7 @@ struct selected {
 struct restore_writers {
         struct vss_backup_components *bc;
         struct restore_writers_watch watch;
+        struct stored_writers stored; /* when a wish is about file sets */
         struct selected *items;
         size_t count, capacity;
         bool any_told, begun;
@@ -76,6 +77,8 @@ int restore_writers_open(struct store *store, const struct set_info *set, uint32
         if (r >= 0)
                 r = vss_backup_components_gather_writer_metadata(rw->bc, &async, reterr);
         r = finish(r, async, reterr);
+        if (r >= 0 && watch->wishes && watch->wishes->target_count > 0)
+                r = stored_writers_load(store, set, operation, &rw->stored, reterr);
         if (r < 0) {
                 restore_writers_free(rw);
                 return r;
@@ -117,9 +120,37 @@ static enum presence presence_of(const struct restore_writers *rw, const struct 
         return best;
 }
 
+/* needs_writer() - is there a wish that only a writer can fulfil? */
+static bool needs_writer(const struct restore_wishes *wishes) {
+        return wishes && (wishes->target_count > 0 || wishes->name || wishes->options ||
+                          wishes->roll_forward != VSS_RF_UNDEFINED || wishes->instance ||
+                          wishes->authoritative);
+}
+
+static int select_told(struct restore_writers *rw, const struct component_key *key, bool more,
+                       struct vss_error *reterr) {
+        const struct restore_wishes *wishes = rw->watch.wishes;
+        const struct vss_component_key public = public_key(key);
+        struct vss_id instance = { { 0 } };
+        int r = 0;
+
+        if (wishes)
+                r = restore_wishes_instance(wishes, rw->bc, &key->writer_id, &instance, reterr);
+        if (r >= 0)
+                r = vss_backup_components_set_selected_for_restore(rw->bc, &public, true, &instance,
+                                                                   reterr);
+        if (r >= 0 && wishes)
+                r = restore_wishes_apply(wishes, rw->bc, key, &rw->stored, reterr);
+        if (r >= 0)
+                r = vss_backup_components_set_additional_restores(rw->bc, &public, more, reterr);
+        if (r < 0) /* its writer hears nothing of it */
+                (void)vss_backup_components_set_selected_for_restore(rw->bc, &public, false, NULL,
+                                                                     NULL);
+        return r;
+}
+
 int restore_writers_select(struct restore_writers *rw, const struct component_key *key, bool more,
                            struct vss_error *reterr) {
-        const struct vss_component_key public = public_key(key);
         enum presence presence = presence_of(rw, &key->writer_id);
         struct selected *s;
         int r = 0;
@@ -129,13 +160,15 @@ int restore_writers_select(struct restore_writers *rw, const struct component_ke
         s = &rw->items[rw->count];
         *s = (struct selected){ .key = *key, .status = VSS_RS_NONE };
         if (presence == WRITER_TOLD) {
-                r = vss_backup_components_set_selected_for_restore(rw->bc, &public, true, NULL,
-                                                                   reterr);
-                if (r >= 0)
-                        r = vss_backup_components_set_additional_restores(rw->bc, &public, more,
-                                                                          reterr);
+                r = select_told(rw, key, more, reterr);
                 s->told = r >= 0;
-        } else if (presence == WRITER_ABSENT && !more)
+        } else if (needs_writer(rw->watch.wishes))
+                r = vss_fail(reterr, VSS_E_NOT_SUPPORTED,
+                             "its writer %s, and only the writer can do what was asked for; "
+                             "restore it without these options, or with --into",
+                             presence == WRITER_ABSENT ? "does not run here"
+                                                       : "wants to hear of no restore");
+        else if (presence == WRITER_ABSENT && !more)
                 note(rw,
                      "the writer of component '%s' does not run here; its files are put back "
                      "without it (R-37): make sure that no program has them open",
@@ -359,6 +392,7 @@ struct restore_writers *restore_writers_free(struct restore_writers *rw) {
                 return NULL;
         (void)restore_writers_end(rw, NULL); /* whatever happened in between */
         vss_backup_components_free(rw->bc);
+        stored_writers_done(&rw->stored);
         free(rw->items);
         free(rw);
         return NULL;

@@ -11,11 +11,13 @@
 #define BACKUP_RESTORE_WRITERS_H
 
 #include "backup/engine.h"
+#include "backup/restore-wishes.h"
 
 struct restore_writers;
 
 struct restore_writers_watch {
         void *userdata;
+        const struct restore_wishes *wishes; /* for each component selected; NULL: none */
         void (*note)(void *userdata, const char *words);
 };
 
