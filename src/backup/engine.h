@@ -5,7 +5,7 @@
  * The engine knows no writers, no documents and no shadow copies: it gets directory descriptors
  * to read from, bytes to keep, and keys of components that it repeats when asked. Who may be
  * read, what is excluded and where a file goes is the caller's decision. docs/store-format.md
- * says what lies on disk.
+ * says what lies on disk. The way back is in restore.h, which this header includes.
  *
  * One thread per object. Paths are bytes, absolute, clean (path_is_clean(), though they may be
  * longer than PATH_MAX). Functions return 0 or a negative errno or official code, words in the
@@ -356,62 +356,6 @@ int view_next(struct view *view, const struct entry **ret, struct vss_error *ret
  * same order, an independent stream */
 int view_next_gone(struct view *view, const char **ret, struct vss_error *reterr);
 
-/* ---- the way back ---- */
-
-enum restore_existing {
-        RESTORE_REPLACE, /* atomically, file by file */
-        RESTORE_KEEP, /* leave what exists, report it as kept */
-        RESTORE_MUST_BE_ABSENT /* what exists is a failure */
-};
-
-enum restore_outcome { RESTORE_PLACED, RESTORE_KEPT, RESTORE_FAILED };
-
-/* struct restore_mapping - what was below @from goes below the directory @to (R-91): alternate
- * locations, new targets. The longest @from wins. @to is made if absent. */
-struct restore_mapping {
-        const char *from, *to;
-};
-
-struct restore_request {
-        const struct chain *chain;
-        /* 0: the last link as it was, put together from the chain. Else a number from 1: only what
-         * this link itself holds, on top of what is in place already: whole files replace, ranges
-         * are written into the existing file (I-133, R-123), one restore operation per image
-         * (I-185). What later links have something of another kind for, or gave up, is left out */
-        size_t image;
-        const char *into; /* everything below this directory, with its full path; NULL: home */
-        const struct restore_mapping *mappings;
-        size_t mappings_count;
-        /* directories that may be reached through symbolic links, because the administrator says
-         * so; everywhere else a link in the way is an error (SEC-61) */
-        const char *const *trusted_roots;
-        size_t trusted_roots_count;
-        const char *const *paths; /* only these and what is below them; NULL: everything */
-        size_t paths_count;
-        bool (*wanted)(void *userdata, const struct entry *entry); /* NULL: every one */
-        void *userdata;
-        enum restore_existing existing;
-        /* with @image: delete what it says is gone (own files) */
-        bool remove_gone;
-        /* each file's fate; @placed is where it lies now */
-        void (*result)(void *userdata, const struct entry *entry, const char *placed,
-                       enum restore_outcome outcome, int code, const char *words);
-};
-
-struct restore_summary {
-        uint64_t placed, kept, failed, removed, bytes;
-};
-
-/* restore_run() - 0 when everything wanted is in place or kept, else the first failure's code;
- * goes on after a failed file. Data are on disk (syncfs) when it returns. */
-int restore_run(struct store *store, const struct restore_request *request,
-                const struct engine_watch *watch, struct restore_summary *ret,
-                struct vss_error *reterr);
-
-/* restore_copy_out() - the content of one entry of a view to @fd, at offset 0 */
-int restore_copy_out(struct store *store, const struct chain *chain, const char *path, int fd,
-                     struct vss_error *reterr);
-
 /* ---- is it still what was written? ---- */
 
 enum { VERIFY_CONTENT = 1 << 0 /* unpack, compare each file with the manifest's digests */ };
@@ -448,5 +392,7 @@ struct chain_summary {
 int verify_chains(struct store *store, const struct set_list *list, const struct set_info *set,
                   struct set_damages *damages, const struct engine_watch *watch,
                   struct chain_summary *ret, struct vss_error *reterr);
+
+#include "backup/restore.h"
 
 #endif

@@ -443,6 +443,8 @@ static int restore_begin(struct restore *restore, struct store *store,
                 restore->chain = (struct chain){ .links = &chain->links[request->image - 1],
                                                  .count = chain->count - request->image + 1 };
         restore->component = chain->links[chain->count - 1].component;
+        if (request->whole || request->where || request->in_use != RESTORE_IN_USE_IGNORE)
+                return vss_fail(reterr, VSS_E_NOT_SUPPORTED, "this restore cannot be whole yet");
         restore->small = small_files_new(replaces(restore), report_placed, restore);
         if (!restore->small || members_init(&restore->members, store, &restore->chain) < 0)
                 return vss_fail(reterr, -ENOMEM, "out of memory");
@@ -472,6 +474,7 @@ int restore_run(struct store *store, const struct restore_request *request,
                 if (restore.first >= 0)
                         restore.first = finished;
         }
+        restore.summary.changed = restore.summary.placed + restore.summary.removed > 0;
         *ret = restore.summary;
         restore_done(&restore);
         if (r < 0)
