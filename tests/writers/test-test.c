@@ -340,14 +340,142 @@ static void test_data(void) {
         free(xml);
 }
 
+/* ---- what a restore has put elsewhere is looked for there ---- */
+
+static void move(const char *from, const char *to) {
+        CHECK_INT(rename(scratch_path("%s", from), scratch_path("%s", to)), 0);
+}
+
+/* a document of a backup that shows generation 1, and data/made as it was then */
+static void generation_one(char **ret_xml, size_t *ret_size) {
+        char stamp[64];
+        struct host host;
+
+        (void)unlink(scratch_path("data/made"));
+        first_generation(stamp, ret_xml, ret_size);
+        (void)unlink(scratch_path("data/made"));
+        start_data(&host);
+        host_select(&host, VSS_CT_FILEGROUP, NULL, "a");
+        CHECK_INT(host_event(&host, "PrepareBackup"), 0);
+        host_stop(&host);
+}
+
+static void start_elsewhere(struct host *host, const char *xml, size_t size, const char *schema) {
+        const char *settings[] = {
+                "test",        "schema",         schema,
+                "component a", "data",           scratch_path("data/made size=64K by=partial"),
+                "component a", "message",        "pre_restore going down",
+                "component a", "message",        "post_restore up again",
+                "component a", "restore_target", "alternate post_restore",
+                NULL
+        };
+
+        start(host, settings);
+        in_restore(host, xml, size);
+}
+
+/* R-82, R-84, R-91, R-95: by a new target, by a mapping */
+static void test_elsewhere(void) {
+        const struct vss_file_set from = { .path = scratch_path("data"),
+                                           .filespec = "*",
+                                           .recursive = true };
+        struct vss_component_key key = { .type = VSS_CT_FILEGROUP, .name = "a" };
+        struct host host;
+        size_t size;
+        char *xml;
+
+        generation_one(&xml, &size);
+        CHECK_INT(mkdir(scratch_path("new"), 0755), 0);
+        move("data/made", "new/made");
+        start_elsewhere(&host, xml, size, "incremental,timestamped,new_target");
+        key.writer_id = host.identity.writer_id;
+        CHECK_INT(bcd_add_alternative_location_mapping(host.bcd, &key, &from, scratch_path("new"),
+                                                       NULL, NULL),
+                  0);
+        CHECK_INT(host_event(&host, "PostRestore"), 0);
+        CHECK(logged("used_mapping a"));
+        CHECK(logged(scratch_path("new/made generation=1")));
+        CHECK(logged("target refused VSS_E_BAD_STATE")); /* R-16 */
+        CHECK_STR(vss_component_get_pre_restore_failure_msg(host_component(&host, "a")),
+                  "going down");
+        CHECK_STR(vss_component_get_post_restore_failure_msg(host_component(&host, "a")),
+                  "up again");
+        host_stop(&host);
+
+        start_elsewhere(&host, xml, size, "incremental,timestamped,new_target");
+        CHECK_INT(host_event(&host, "PostRestore"), VSS_E_WRITERERROR_PARTIAL_FAILURE);
+        CHECK(logged("check data missing")); /* nobody said that it lies elsewhere */
+        host_stop(&host);
+        move("new/made", "data/made");
+        free(xml);
+}
+
+static void copy_range(const char *from, off_t at, const char *to, off_t to_at, size_t length) {
+        char *bytes = malloc(length);
+        int in = open(scratch_path("%s", from), O_RDONLY | O_CLOEXEC),
+            out = open(scratch_path("%s", to), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+        CHECK(bytes && in >= 0 && out >= 0);
+        CHECK_INT(pread(in, bytes, length, at), (ssize_t)length);
+        CHECK_INT(pwrite(out, bytes, length, to_at), (ssize_t)length);
+        close(in);
+        close(out);
+        free(bytes);
+}
+
+/* R-73, R-81, R-126: its ranges are put together from where they were directed to */
+static void test_directed(void) {
+        char first[512], second[512];
+        const char *settings[] = {
+                "test",        "schema",         "incremental,timestamped",
+                "component a", "data",           scratch_path("data/made size=64K by=partial"),
+                "component a", "directed",       first,
+                "component a", "directed",       second,
+                "component a", "restore_target", "directed",
+                NULL
+        };
+        struct host host;
+        size_t size;
+        char *xml;
+
+        (void)snprintf(first, sizeof(first), "%s 0:4096,60000:100 %s 100:4096,9000:100",
+                       scratch_path("data/made"), scratch_path("x"));
+        (void)snprintf(second, sizeof(second), "%s 8192:8192 %s 0:8192", scratch_path("data/made"),
+                       scratch_path("y"));
+        generation_one(&xml, &size);
+        copy_range("data/made", 0, "x", 100, 4096);
+        copy_range("data/made", 60000, "x", 9000, 100);
+        copy_range("data/made", 8192, "y", 0, 8192);
+        (void)unlink(scratch_path("data/made"));
+        start(&host, settings);
+        in_restore(&host, xml, size);
+        CHECK_INT(host_event(&host, "PostRestore"), 0);
+        CHECK(logged("check data good"));
+        CHECK(logged(" 8192:8192 to "));
+        copy_range("y", 0, "y", 4096, 10);
+        CHECK_INT(host_event(&host, "PreRestore"), 0);
+        CHECK_INT(host_event(&host, "PostRestore"), VSS_E_WRITERERROR_PARTIAL_FAILURE);
+        CHECK(logged("block=3"));
+        host_stop(&host);
+        free(xml);
+}
+
 /* settings that make no sense are refused in words */
 static void test_settings(void) {
         static const char *const wrong[][2] = {
-                { "data", "/x/y size=0" },           { "data", "x" },
-                { "data", "/x/y by=magic" },         { "partial", "/x/y" },
-                { "differenced", "/x/* since=now" }, { "differenced", "/x/* types=often" },
-                { "fail", "VSS_E_BAD_STATE thaw" },  { "directed", "/x/y 0:5 /z" },
-                { "restore_target", "here" },        { "type", "table" },
+                { "data", "/x/y size=0" },
+                { "data", "x" },
+                { "data", "/x/y by=magic" },
+                { "partial", "/x/y" },
+                { "differenced", "/x/* since=now" },
+                { "differenced", "/x/* types=often" },
+                { "fail", "VSS_E_BAD_STATE thaw" },
+                { "directed", "/x/y 0:5 /z" },
+                { "restore_target", "here" },
+                { "type", "table" },
+                { "message", "freeze too early" },
+                { "message", "pre_restore" },
+                { "restore_target", "original freeze" },
         };
         struct host host;
 
@@ -369,6 +497,8 @@ int main(int argc, char **argv) {
         RUN(test_die);
         RUN(test_checks);
         RUN(test_data);
+        RUN(test_elsewhere);
+        RUN(test_directed);
         RUN(test_settings);
         return 0;
 }

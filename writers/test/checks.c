@@ -126,18 +126,33 @@ static void decode(char *text) {
         *out = '\0';
 }
 
-/* "HASH path": 1 good, 0 bad */
-static unsigned check_line(const struct test_writer *test, struct vss_writer *writer, char *line) {
+/* what the writer directed elsewhere, or what was not named, says nothing of this file */
+static bool is_to_be_there(const struct test_writer *test, const struct vss_component *component,
+                           const char *path) {
+        const char *slash = strrchr(path, '/');
+        _cleanup_free_ char *folder = strndup(path, (size_t)(slash - path) + (slash == path));
+
+        return place_is_restored(test, component, path) && folder &&
+               !place_is_directed(component, folder, slash + 1);
+}
+
+/* "HASH path": 1 good, 0 bad, -1 not to be looked at */
+static int check_line(const struct test_writer *test, struct vss_writer *writer,
+                      const struct vss_component *component, char *line) {
+        _cleanup_free_ char *place = NULL;
         uint64_t wanted, found;
         char *end;
         int r;
 
         wanted = strtoull(line, &end, 16);
         decode(++end);
-        r = hash_file(end, &found);
+        if (!is_to_be_there(test, component, end))
+                return -1;
+        place = place_of(component, end);
+        r = place ? hash_file(place, &found) : -ENOMEM;
         if (r >= 0 && found == wanted)
                 return 1;
-        test_log(test, writer, "check %s %s", r < 0 ? "missing" : "different", end);
+        test_log(test, writer, "check %s %s", r < 0 ? "missing" : "different", place ? place : end);
         return 0;
 }
 
@@ -145,9 +160,14 @@ static unsigned check_data(struct test_writer *test, struct vss_writer *writer,
                            const struct vss_component *component, uint64_t generation) {
         unsigned bad = 0;
 
-        for (size_t i = 0; i < test->data_count; i++)
-                if (in_set(test, test->data[i].component, component))
-                        bad += data_check(test, writer, &test->data[i], generation);
+        for (size_t i = 0; i < test->data_count; i++) {
+                const struct data *data = &test->data[i];
+                _cleanup_free_ char *path = util_join(data->path, data->name);
+
+                if (in_set(test, data->component, component) && path &&
+                    place_is_restored(test, component, path))
+                        bad += data_check(test, writer, data, component, generation);
+        }
         return bad;
 }
 
@@ -158,13 +178,14 @@ unsigned check_restored(struct test_writer *test, struct vss_writer *writer,
         char *rest = text, *line;
         unsigned bad = 0, good = 0, lines = 0;
         uintmax_t generation;
+        int r;
 
         while (text && (line = strsep(&rest, "\n"))) {
                 if (sscanf(line, "generation %ju", &generation) == 1) {
                         bad += check_data(test, writer, component, generation);
-                } else if (*line) {
+                } else if (*line && (r = check_line(test, writer, component, line)) >= 0) {
                         lines++;
-                        good += check_line(test, writer, line);
+                        good += (unsigned)r;
                 }
         }
         if (lines > 0)

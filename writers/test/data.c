@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "test/test-writer.h"
@@ -239,31 +240,99 @@ int data_add_entry(const struct test_writer *test, const struct data *data, cons
 
 /* ---- after a restore ---- */
 
-/* replay: the journals from what the file shows to @to; the first that is missing, or 0 */
-static uint64_t replay(const struct test_writer *test, uint64_t from, uint64_t to) {
-        for (size_t i = 0; i < test->data_count; i++)
-                for (uint64_t g = from + 1; test->data[i].kind == DATA_JOURNAL && g <= to; g++) {
-                        _cleanup_free_ char *path = journal_path(&test->data[i], g);
+/* with_place() - @data as it lies after the restore; names stay (R-91). The caller frees *ret_path
+ */
+static int with_place(const struct data *data, const struct vss_component *component,
+                      struct data *ret, char **ret_path) {
+        _cleanup_free_ char *name = data->kind == DATA_JOURNAL ? journal_path(data, 1)
+                                                               : util_join(data->path, data->name);
+        char *slash;
 
-                        if (!path || access(path, F_OK) < 0)
-                                return g;
-                }
+        *ret_path = name ? place_of(component, name) : NULL;
+        if (!*ret_path)
+                return -ENOMEM;
+        slash = strrchr(*ret_path, '/');
+        slash[slash == *ret_path] = '\0';
+        *ret = *data;
+        ret->path = *ret_path;
         return 0;
+}
+
+static bool has_journal(const struct test_writer *test, const struct vss_component *component,
+                        uint64_t generation) {
+        for (size_t i = 0; i < test->data_count; i++) {
+                _cleanup_free_ char *path = NULL, *journal = NULL;
+                struct data here;
+
+                if (test->data[i].kind != DATA_JOURNAL)
+                        continue;
+                if (with_place(&test->data[i], component, &here, &path) < 0)
+                        return false;
+                journal = journal_path(&here, generation);
+                if (!journal || access(journal, F_OK) < 0)
+                        return false;
+        }
+        return true;
+}
+
+/* roll_to() - R-146: where the replay of what shows generation @at has to stop: at what the backup
+ * noted, unless the requester wants another point */
+static uint64_t roll_to(const struct test_writer *test, const struct vss_component *component,
+                        uint64_t at, uint64_t noted) {
+        const char *point;
+        uint64_t to = at;
+        uint32_t type;
+
+        vss_component_get_roll_forward(component, &type, &point);
+        if (type == VSS_RF_NONE)
+                return at;
+        if (type == VSS_RF_PARTIAL)
+                return util_number(point, UINT64_MAX, &to) < 0 ? at : to;
+        if (type != VSS_RF_ALL)
+                return noted;
+        while (has_journal(test, component, to + 1))
+                to++;
+        return to;
+}
+
+/* replay() - the journals up to @to; false when one is missing */
+static bool replay(const struct test_writer *test, struct vss_writer *writer,
+                   const struct data *data, const struct vss_component *component, uint64_t at,
+                   uint64_t to) {
+        for (uint64_t g = at + 1; g <= to; g++)
+                if (!has_journal(test, component, g)) {
+                        test_log(test, writer, "check data %s/%s: no journal of generation %ju",
+                                 data->path, data->name, (uintmax_t)g);
+                        return false;
+                }
+        if (at >= to)
+                return true;
+        test_log(test, writer, "check replayed %s/%s from %ju to %ju", data->path, data->name,
+                 (uintmax_t)at, (uintmax_t)to);
+        return advance(data, to) >= 0;
+}
+
+/* the generation that changed each block last, up to @generation; NULL when out of memory */
+static uint64_t *last_changes(const struct data *data, uint64_t generation) {
+        uint64_t *last = calloc((size_t)blocks_of(data), sizeof(*last));
+
+        for (uint64_t g = 1; last && g <= generation; g++)
+                for (uint64_t i = 0; i < data->changes; i++)
+                        last[changed_block(data, g, i)] = g;
+        if (last)
+                last[0] = generation;
+        return last;
 }
 
 /* first block that is not as @generation has to show it, UINT64_MAX when all are */
 static uint64_t compare(const struct data *data, int fd, uint64_t generation) {
+        _cleanup_free_ uint64_t *last = last_changes(data, generation);
         uint64_t blocks = blocks_of(data), bad = UINT64_MAX;
-        _cleanup_free_ uint64_t *last = calloc((size_t)blocks, sizeof(*last));
         char wanted[BLOCK], found[BLOCK];
         struct stat st;
 
         if (!last || fstat(fd, &st) < 0 || (uint64_t)st.st_size != blocks * BLOCK)
                 return 0;
-        for (uint64_t g = 1; g <= generation; g++)
-                for (uint64_t i = 0; i < data->changes; i++)
-                        last[changed_block(data, g, i)] = g;
-        last[0] = generation;
         for (uint64_t b = 0; bad == UINT64_MAX && b < blocks; b++) {
                 fill(data, b, last[b], wanted);
                 if (pread(fd, found, BLOCK, (off_t)(b * BLOCK)) != BLOCK ||
@@ -273,31 +342,28 @@ static uint64_t compare(const struct data *data, int fd, uint64_t generation) {
         return bad;
 }
 
-unsigned data_check(struct test_writer *test, struct vss_writer *writer, const struct data *data,
-                    uint64_t generation) {
-        _cleanup_close_ int fd = -1;
-        uint64_t at, bad, missing;
+/* collect() - what was directed elsewhere, put together again; what was not directed is as it
+ * should be, because nobody said that it is anywhere */
+static int collect(const struct data *data, const struct vss_component *component,
+                   uint64_t generation) {
+        _cleanup_free_ uint64_t *last = last_changes(data, generation);
+        int fd = last ? memfd_create("vss-test-data", MFD_CLOEXEC) : -1;
+        int r = !last ? -ENOMEM : fd < 0 ? -errno : 0;
 
-        if (data->kind == DATA_JOURNAL)
-                return 0; /* looked at with the file that needs it */
-        fd = open_data(data, O_RDONLY);
-        if (fd < 0 || !read_generation(fd, &at)) {
-                test_log(test, writer, "check data missing %s/%s", data->path, data->name);
-                return 1;
-        }
-        missing = data->kind == DATA_LOGGED ? replay(test, at, generation) : 0;
-        if (missing) {
-                test_log(test, writer, "check data %s/%s: no journal of generation %ju", data->path,
-                         data->name, (uintmax_t)missing);
-                return 1;
-        }
-        if (data->kind == DATA_LOGGED && at < generation) {
-                test_log(test, writer, "check replayed %s/%s from %ju to %ju", data->path,
-                         data->name, (uintmax_t)at, (uintmax_t)generation);
-                if (advance(data, generation) < 0)
-                        return 1;
-        }
-        bad = compare(data, fd, generation);
+        for (uint64_t b = 0; r >= 0 && b < blocks_of(data); b++)
+                r = write_block(fd, data, b, last[b]);
+        if (r >= 0)
+                r = place_collect(component, data->path, data->name, fd);
+        if (r < 0)
+                util_closep(&fd);
+        return r < 0 ? r : fd;
+}
+
+static unsigned judge(const struct test_writer *test, struct vss_writer *writer,
+                      const struct data *data, int fd, uint64_t generation) {
+        uint64_t bad = compare(data, fd, generation), shows = 0;
+
+        (void)read_generation(fd, &shows);
         if (bad == UINT64_MAX)
                 test_log(test, writer, "check data good %s/%s generation=%ju", data->path,
                          data->name, (uintmax_t)generation);
@@ -305,8 +371,41 @@ unsigned data_check(struct test_writer *test, struct vss_writer *writer, const s
                 test_log(test, writer,
                          "check data different %s/%s generation=%ju block=%ju shows=%ju",
                          data->path, data->name, (uintmax_t)generation, (uintmax_t)bad,
-                         (uintmax_t)at);
+                         (uintmax_t)shows);
         return bad != UINT64_MAX;
+}
+
+static unsigned missing(const struct test_writer *test, struct vss_writer *writer,
+                        const struct data *data) {
+        test_log(test, writer, "check data missing %s/%s", data->path, data->name);
+        return 1;
+}
+
+unsigned data_check(struct test_writer *test, struct vss_writer *writer, const struct data *data,
+                    const struct vss_component *component, uint64_t generation) {
+        _cleanup_free_ char *path = NULL;
+        _cleanup_close_ int fd = -1;
+        struct data here;
+        uint64_t at;
+
+        if (data->kind == DATA_JOURNAL)
+                return 0; /* looked at with the file that needs it */
+        if (place_is_directed(component, data->path, data->name)) {
+                fd = collect(data, component, generation);
+                return fd < 0 ? missing(test, writer, data)
+                              : judge(test, writer, data, fd, generation);
+        }
+        if (with_place(data, component, &here, &path) < 0)
+                return 1;
+        fd = open_data(&here, O_RDONLY);
+        if (fd < 0 || !read_generation(fd, &at))
+                return missing(test, writer, &here);
+        if (data->kind == DATA_LOGGED) {
+                generation = roll_to(test, component, at, generation);
+                if (!replay(test, writer, &here, component, at, generation))
+                        return 1;
+        }
+        return judge(test, writer, &here, fd, generation);
 }
 
 /* ---- the end of a backup ---- */

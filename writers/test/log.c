@@ -118,6 +118,32 @@ static void log_backup(const struct test_writer *test, const struct vss_writer *
                          vss_component_get_backup_succeeded(c) ? "yes" : "no");
 }
 
+static void log_place(const struct test_writer *test, const struct vss_writer *writer,
+                      const char *what, const char *name, const struct vss_wm_filedesc *file) {
+        test_log(test, writer, "%s %s %s/%s%s to %s", what, name, vss_wm_filedesc_get_path(file),
+                 vss_wm_filedesc_get_filespec(file),
+                 vss_wm_filedesc_get_recursive(file) ? " recursive" : "",
+                 or_none(vss_wm_filedesc_get_alternate_location(file)));
+}
+
+static void log_places(const struct test_writer *test, const struct vss_writer *writer,
+                       const struct vss_component *c) {
+        const char *name = vss_component_get_component_name(c), *path, *sub;
+        struct vss_directed_target d;
+
+        for (size_t i = 0; i < vss_component_get_new_target_count(c); i++)
+                log_place(test, writer, "new_target", name, vss_component_get_new_target(c, i));
+        for (size_t i = 0; i < vss_component_get_alternate_location_mapping_count(c); i++)
+                log_place(test, writer, "used_mapping", name,
+                          vss_component_get_alternate_location_mapping(c, i));
+        for (size_t i = 0; vss_component_get_directed_target(c, i, &d) >= 0; i++)
+                test_log(test, writer, "directed %s %s/%s %s to %s/%s %s", name, d.source_path,
+                         d.source_filename, d.source_ranges, d.destination_path,
+                         d.destination_filename, d.destination_ranges);
+        for (size_t i = 0; vss_component_get_restore_subcomponent(c, i, &path, &sub) >= 0; i++)
+                test_log(test, writer, "subcomponent %s %s\\%s", name, or_none(path), sub);
+}
+
 static void log_restore(const struct test_writer *test, const struct vss_writer *writer,
                         enum test_event event, const struct vss_component *c) {
         const char *name = vss_component_get_component_name(c), *point;
@@ -139,6 +165,7 @@ static void log_restore(const struct test_writer *test, const struct vss_writer 
                  vss_component_get_authoritative_restore(c) ? "yes" : "no", type, or_none(point),
                  vss_component_get_new_target_count(c),
                  vss_component_get_alternate_location_mapping_count(c));
+        log_places(test, writer, c);
 }
 
 void test_log_event(const struct test_writer *test, const struct vss_writer *writer,
@@ -148,8 +175,9 @@ void test_log_event(const struct test_writer *test, const struct vss_writer *wri
         struct vss_id session = vss_writer_get_session_id(writer);
 
         if (restore)
-                test_log(test, writer, "%s components=%zu state=%u", test_event_names[event], count,
-                         *state_of(&session));
+                test_log(test, writer, "%s components=%zu state=%u restore=%u",
+                         test_event_names[event], count, *state_of(&session),
+                         vss_writer_get_restore_type(writer));
         else
                 test_log(test, writer,
                          "%s type=%u components=%zu%s effective=%u selected=%s partial=%s "

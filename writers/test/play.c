@@ -215,8 +215,8 @@ int play_component(struct test_writer *test, struct vss_writer *writer,
         return r;
 }
 
-void play_directed(const struct test_writer *test, struct vss_writer *writer,
-                   const struct script *script, struct vss_component *component) {
+static void play_directed(const struct test_writer *test, struct vss_writer *writer,
+                          const struct script *script, struct vss_component *component) {
         for (size_t i = 0; i < script->directed_count; i++) {
                 const struct directed *d = &script->directed[i];
                 const struct vss_directed_target target = { d->from_path,   d->from_name,
@@ -226,4 +226,23 @@ void play_directed(const struct test_writer *test, struct vss_writer *writer,
                 refused(test, writer, "directed",
                         vss_component_add_directed_target(component, &target, NULL));
         }
+}
+
+void play_restore(const struct test_writer *test, struct vss_writer *writer,
+                  const struct script *script, struct vss_component *component,
+                  enum test_event event) {
+        if (!script)
+                return;
+        if (script->has_target && script->target_at == event)
+                refused(test, writer, "target",
+                        vss_component_set_restore_target(component, script->restore_target));
+        if (event == TEST_PRE_RESTORE) {
+                play_directed(test, writer, script, component);
+                if (script->pre_message)
+                        (void)vss_component_set_pre_restore_failure_msg(component,
+                                                                        script->pre_message);
+        } else if (script->post_message) {
+                (void)vss_component_set_post_restore_failure_msg(component, script->post_message);
+        }
+        play_failure(script, writer, component, event);
 }

@@ -234,16 +234,47 @@ static int set_failure(struct script *script, const char *value, struct vss_erro
         return 0;
 }
 
+/* "WORD [post_restore]": undefined, and what comes too late, are there to be refused */
 static int set_target(struct script *script, const char *value, struct vss_error *reterr) {
-        static const char *const targets[] = { "-",        "original",          "alternate",
-                                               "directed", "original_location", NULL };
-        int i = util_word_in(value, targets);
+        static const char *const targets[] = { "undefined", "original",          "alternate",
+                                               "directed",  "original_location", NULL };
+        _cleanup_free_ char *text = strdup(value);
+        char *rest = text, *word;
+        int i;
 
-        if (i <= 0)
-                return bad_value(value, "original, alternate, directed or original_location",
+        if (!text)
+                return -ENOMEM;
+        i = util_next_word(&rest, &word) > 0 ? util_word_in(word, targets) : -1;
+        script->target_at = TEST_PRE_RESTORE;
+        if (i >= 0 && util_next_word(&rest, &word) > 0) {
+                script->target_at = TEST_POST_RESTORE;
+                i = strcmp(word, test_event_names[TEST_POST_RESTORE]) == 0 ? i : -1;
+        }
+        if (i < 0)
+                return bad_value(value,
+                                 "original, alternate, directed, original_location or undefined, "
+                                 "and post_restore behind it when it is to come there",
                                  reterr);
         script->restore_target = (uint32_t)i;
+        script->has_target = true;
         return 0;
+}
+
+/* "EVENT words": what the operator reads of the component */
+static int set_message(struct script *script, const char *value, struct vss_error *reterr) {
+        size_t n = strcspn(value, " ");
+        _cleanup_free_ char *event = strndup(value, n);
+        char **message;
+
+        if (!event)
+                return -ENOMEM;
+        message = strcmp(event, test_event_names[TEST_PRE_RESTORE]) == 0    ? &script->pre_message
+                  : strcmp(event, test_event_names[TEST_POST_RESTORE]) == 0 ? &script->post_message
+                                                                            : NULL;
+        value += n + strspn(value + n, " ");
+        return message && *value
+                       ? util_replace(message, value)
+                       : bad_value(value, "pre_restore TEXT or post_restore TEXT", reterr);
 }
 
 static int add_data(struct test_writer *test, const char *component, const char *value,
@@ -287,6 +318,7 @@ int script_configure(struct test_writer *test, struct tree_component *component,
                                             "restore_target",
                                             "directed",
                                             "data",
+                                            "message",
                                             "truncate",
                                             NULL };
         int i = util_word_in(key, keys), r;
@@ -312,6 +344,8 @@ int script_configure(struct test_writer *test, struct tree_component *component,
                 r = add_directed(script, value, reterr);
         } else if (i == 9) {
                 r = add_data(test, component->name, value, reterr);
+        } else if (i == 10) {
+                r = set_message(script, value, reterr);
         } else {
                 r = util_bool(value, &script->truncate) < 0 ? bad_value(value, "yes or no", reterr)
                                                             : 0;
@@ -331,4 +365,6 @@ void script_done(struct script *script) {
         free(script->provisional_stamp);
         free(script->backup_metadata);
         free(script->restore_metadata);
+        free(script->pre_message);
+        free(script->post_message);
 }

@@ -52,6 +52,9 @@ struct script {
         int failure; /* set on the component (B-85) */
         enum test_event failure_at;
         uint32_t restore_target;
+        bool has_target;
+        enum test_event target_at; /* pre_restore; in post_restore it is too late */
+        char *pre_message, *post_message; /* in pre_restore, in post_restore */
         bool truncate; /* the log files go in backup_complete */
 };
 
@@ -136,8 +139,10 @@ int play_component(struct test_writer *test, struct vss_writer *writer,
                    struct vss_component *component, unsigned at, struct vss_error *reterr);
 void play_failure(const struct script *script, struct vss_writer *writer,
                   struct vss_component *component, enum test_event event);
-void play_directed(const struct test_writer *test, struct vss_writer *writer,
-                   const struct script *script, struct vss_component *component);
+/* play_restore() - target, directed targets and words of one of the two events of a restore */
+void play_restore(const struct test_writer *test, struct vss_writer *writer,
+                  const struct script *script, struct vss_component *component,
+                  enum test_event event);
 uint32_t play_effective_type(const struct test_writer *test, const struct vss_writer *writer);
 
 /* in_set() - does @name, a section of ours, belong to the set that @component stands for? */
@@ -165,11 +170,30 @@ int data_check_stamp(const struct data *data, const char *stamp, struct vss_erro
 int data_add_entry(const struct test_writer *test, const struct data *data, const char *stamp,
                    struct vss_component *component, struct vss_error *reterr);
 
-/* data_check() - does the file hold what @generation says? Deviations are logged, and counted */
+/* data_check() - does the file hold what @generation says, where the restore of @component has put
+ * it? Deviations are logged, and counted */
 unsigned data_check(struct test_writer *test, struct vss_writer *writer, const struct data *data,
-                    uint64_t generation);
+                    const struct vss_component *component, uint64_t generation);
 void data_truncate(const struct test_writer *test, struct vss_writer *writer,
                    const struct data *data);
+
+/* ---- places.c: where a restore has put what belongs to a component ---- */
+
+/* place_of() - where the file with the original path @path is now: by new target, by a mapping
+ * that was used, or where it was. The caller frees it; NULL when out of memory */
+char *place_of(const struct vss_component *component, const char *path);
+
+/* place_is_directed() - has it been torn into ranges that lie elsewhere? */
+bool place_is_directed(const struct vss_component *component, const char *path, const char *name);
+
+/* place_collect() - write those ranges back to where they were in the source, into @to.
+ * 0, negative errno, E_INVALIDARG for lists that are none */
+int place_collect(const struct vss_component *component, const char *path, const char *name,
+                  int to);
+
+/* place_is_restored() - with subcomponents named only their files are */
+bool place_is_restored(const struct test_writer *test, const struct vss_component *component,
+                       const char *path);
 
 /* ---- checks.c: that the requester brings back what was there (T table of tools.md) ---- */
 

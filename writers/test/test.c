@@ -241,6 +241,12 @@ static int undo(struct vss_writer *writer, const void *token, size_t size,
         return r;
 }
 
+static const struct script *script_of(const struct vss_component *component) {
+        const struct tree_component *ours = tree_match(&test.tree, component);
+
+        return ours ? test_find_script(&test, ours->name) : NULL;
+}
+
 static int pre_restore(struct vss_writer *writer, struct vss_writer_components *components,
                        struct vss_error *reterr) {
         size_t count = components ? vss_writer_components_get_component_count(components) : 0;
@@ -249,15 +255,8 @@ static int pre_restore(struct vss_writer *writer, struct vss_writer_components *
         for (size_t i = 0; i < count; i++) {
                 struct vss_component *component =
                         vss_writer_components_get_component(components, i);
-                const struct tree_component *ours = tree_match(&test.tree, component);
-                const struct script *script = ours ? test_find_script(&test, ours->name) : NULL;
 
-                if (!script)
-                        continue;
-                if (script->restore_target)
-                        (void)vss_component_set_restore_target(component, script->restore_target);
-                play_directed(&test, writer, script, component);
-                play_failure(script, writer, component, TEST_PRE_RESTORE);
+                play_restore(&test, writer, script_of(component), component, TEST_PRE_RESTORE);
         }
         return done(writer, TEST_PRE_RESTORE, 0, reterr);
 }
@@ -266,10 +265,12 @@ static int pre_restore(struct vss_writer *writer, struct vss_writer_components *
 static void check_component(struct vss_writer *writer, struct vss_component *component) {
         if (vss_component_get_file_restore_status(component) != VSS_RS_ALL ||
             !vss_component_is_selected_for_restore(component) ||
-            vss_component_get_additional_restores(component) ||
-            vss_component_get_new_target_count(component) > 0 ||
-            vss_component_get_alternate_location_mapping_count(component) > 0)
+            vss_component_get_additional_restores(component))
                 return;
+        if (vss_component_get_restore_name(component))
+                test_log(&test, writer, "brought up %s as %s",
+                         vss_component_get_component_name(component),
+                         vss_component_get_restore_name(component));
         if (check_restored(&test, writer, component) > 0) {
                 (void)vss_component_set_post_restore_failure_msg(
                         component, "what was restored is not what was backed up; see the log");
@@ -286,11 +287,9 @@ static int post_restore(struct vss_writer *writer, struct vss_writer_components 
         for (size_t i = 0; i < count; i++) {
                 struct vss_component *component =
                         vss_writer_components_get_component(components, i);
-                const struct tree_component *ours = tree_match(&test.tree, component);
 
                 check_component(writer, component);
-                play_failure(ours ? test_find_script(&test, ours->name) : NULL, writer, component,
-                             TEST_POST_RESTORE);
+                play_restore(&test, writer, script_of(component), component, TEST_POST_RESTORE);
         }
         if (test.check_excludes && check_excluded(&test, writer) > 0)
                 (void)vss_writer_set_writer_failure(writer, VSS_E_WRITERERROR_PARTIAL_FAILURE, 0,
