@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "base/ini.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -97,6 +98,50 @@ int ini_read_file(const char *path, unsigned flags, ini_sink_t sink, void *userd
                 return vss_fail(reterr, E_INVALIDARG, "'%s' contains a NUL byte", path);
         r = ini_parse(text, flags, sink, userdata, reterr);
         return r < 0 ? vss_wrap(reterr, r, "'%s'", path) : 0;
+}
+
+static int is_conf(const struct dirent *entry) {
+        size_t n = strlen(entry->d_name);
+
+        return n > 5 && entry->d_name[0] != '.' && strcmp(entry->d_name + n - 5, ".conf") == 0;
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b) {
+        return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+int conf_each(const char *folder, int (*sink)(void *userdata, const char *path), void *userdata) {
+        struct dirent **entries = NULL;
+        int n = scandir(folder, &entries, is_conf, by_name), r = 0;
+
+        for (int i = 0; i < n; i++) {
+                _cleanup_free_ char *path = r < 0 ? NULL : path_join(folder, entries[i]->d_name);
+
+                if (r >= 0)
+                        r = path ? sink(userdata, path) : -ENOMEM;
+                free(entries[i]);
+        }
+        free(entries);
+        return r < 0 ? r : 0;
+}
+
+int ini_paths(const char *value, int (*sink)(void *userdata, const char *path), void *userdata) {
+        _cleanup_free_ char *copy = strdup(value);
+        char *rest = copy, *item;
+
+        if (!copy)
+                return -ENOMEM;
+        while ((item = strsep(&rest, ","))) {
+                int r;
+
+                item = trim(item);
+                if (!path_is_clean(item))
+                        return E_INVALIDARG;
+                r = sink ? sink(userdata, item) : 0;
+                if (r < 0)
+                        return r;
+        }
+        return 0;
 }
 
 int ini_bool(const char *value, bool *ret) {

@@ -31,6 +31,14 @@ int ini_parse(const char *text, unsigned flags, ini_sink_t sink, void *userdata,
 int ini_read_file(const char *path, unsigned flags, ini_sink_t sink, void *userdata,
                   struct vss_error *reterr);
 
+/* conf_each() - call @sink for each "*.conf" of @folder in lexical order; no folder is no error.
+ * Return: 0 or what @sink returned below zero */
+int conf_each(const char *folder, int (*sink)(void *userdata, const char *path), void *userdata);
+
+/* ini_paths() - a list of clean absolute paths between commas; @sink, which may be NULL, gets each.
+ * 0, -ENOMEM, what @sink returned below zero, or E_INVALIDARG, then perhaps after some */
+int ini_paths(const char *value, int (*sink)(void *userdata, const char *path), void *userdata);
+
 /* Values. 0 and *ret, or E_INVALIDARG. */
 int ini_bool(const char *value, bool *ret);
 int ini_duration_us(const char *value, uint64_t *ret); /* "10s", "5min", "200ms", plain seconds */

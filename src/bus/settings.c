@@ -125,26 +125,15 @@ static int set_text(char **field, const char *value) {
         return 0;
 }
 
+static int add_path(void *userdata, const char *path) {
+        return words_add(userdata, "%s", path);
+}
+
 /* Comma-separated, or the key again. 1 when an element is no path. */
 static int add_paths(struct words *words, const char *value) {
-        _cleanup_free_ char *copy = strdup(value);
-        char *rest = copy, *item;
+        int r = ini_paths(value, add_path, words);
 
-        if (!copy)
-                return -ENOMEM;
-        while ((item = strsep(&rest, ","))) {
-                size_t n;
-
-                item += strspn(item, " \t");
-                n = strlen(item);
-                while (n > 0 && (item[n - 1] == ' ' || item[n - 1] == '\t'))
-                        item[--n] = '\0';
-                if (!path_is_clean(item))
-                        return 1;
-                if (words_add(words, "%s", item) < 0)
-                        return -ENOMEM;
-        }
-        return 0;
+        return r == E_INVALIDARG ? 1 : r;
 }
 
 /* 0 stored, 1 the value makes no sense and the default is back, -ENOMEM */
@@ -238,6 +227,23 @@ static int take_access(struct settings *s, const char *file, unsigned line, cons
         return 0;
 }
 
+/* take_restore() - looked at here, used by who restores (backup/restore-settings.h) */
+static int take_restore(const char *key, const char *value, bool *known) {
+        uint64_t number;
+
+        *known = true;
+        if (strcmp(key, "pending_dir") == 0 || strcmp(key, "service_command") == 0)
+                return !path_is_clean(value);
+        if (strcmp(key, "service_timeout") == 0)
+                return ini_duration_us(value, &number) < 0 || number == 0;
+        if (strcmp(key, "inuse_policy") == 0)
+                return strcmp(value, "refuse") != 0 && strcmp(value, "rename") != 0;
+        *known = strcmp(key, "protected_paths") == 0;
+        if (!*known || *value == '\0')
+                return 0;
+        return ini_paths(value, NULL, NULL) < 0;
+}
+
 /* take_exclude() - CFG-18, CFG-19: looked at here, used by the writer that does it */
 static int take_exclude(struct settings *s, const char *key, const char *value, bool *known) {
         bool expand;
@@ -281,6 +287,8 @@ int settings_take(struct settings *s, const char *file, unsigned line, const cha
                 r = take_phase(s, key, value, &known);
         else if (strcmp(section, "exclude") == 0)
                 r = take_exclude(s, key, value, &known);
+        else if (strcmp(section, "restore") == 0)
+                r = take_restore(key, value, &known);
         if (r < 0)
                 return r;
         if (!known)
@@ -314,31 +322,6 @@ static int read_file(void *userdata, const char *path) {
         if (r == -ENOMEM || r == -ENOENT || r >= 0)
                 return r == -ENOMEM ? r : 0;
         return words_add(&reading.settings->warnings, "%s", vss_error_message(&error));
-}
-
-static int is_conf(const struct dirent *entry) {
-        size_t n = strlen(entry->d_name);
-
-        return n > 5 && entry->d_name[0] != '.' && strcmp(entry->d_name + n - 5, ".conf") == 0;
-}
-
-static int by_name(const struct dirent **a, const struct dirent **b) {
-        return strcmp((*a)->d_name, (*b)->d_name);
-}
-
-int conf_each(const char *folder, int (*sink)(void *userdata, const char *path), void *userdata) {
-        struct dirent **entries = NULL;
-        int n = scandir(folder, &entries, is_conf, by_name), r = 0;
-
-        for (int i = 0; i < n; i++) {
-                _cleanup_free_ char *path = r < 0 ? NULL : path_join(folder, entries[i]->d_name);
-
-                if (r >= 0)
-                        r = path ? sink(userdata, path) : -ENOMEM;
-                free(entries[i]);
-        }
-        free(entries);
-        return r < 0 ? r : 0;
 }
 
 /* As a user, without a folder that ends with the login, the records lie beside the state. */

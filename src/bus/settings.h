@@ -71,8 +71,4 @@ int plugin_settings_add(struct plugin_settings *list, const char *section, const
                         const char *value);
 void plugin_settings_done(struct plugin_settings *list);
 
-/* conf_each() - call @sink for each "*.conf" of @folder in lexical order; no folder is no error.
- * Return: 0 or what @sink returned below zero */
-int conf_each(const char *folder, int (*sink)(void *userdata, const char *path), void *userdata);
-
 #endif

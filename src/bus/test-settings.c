@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "backup/restore-settings.h"
 #include "base/file.h"
 #include "bus/authorize.h"
 #include "tests/check.h"
@@ -208,6 +209,79 @@ static void test_sample(void) {
         free(text);
 }
 
+/* what vssd says of [restore] is what a restore says of it */
+static void test_restore_section(void) {
+        static const struct {
+                const char *line;
+                bool good;
+        } rows[] = { { "pending_dir = /srv/pending", true },
+                     { "pending_dir = pending", false },
+                     { "service_command = /usr/sbin/service", true },
+                     { "service_command = service", false },
+                     { "service_timeout = 20s", true },
+                     { "service_timeout = 0", false },
+                     { "inuse_policy = rename", true },
+                     { "inuse_policy = yes", false },
+                     { "protected_paths = /etc, /opt/x", true },
+                     { "protected_paths =", true },
+                     { "protected_paths = /etc, opt", false },
+                     { "protected_path = /etc", false } };
+
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                struct restore_settings mine;
+                char text[200];
+                struct settings s;
+
+                snprintf(text, sizeof(text), "[restore]\n%s\n", rows[i].line);
+                s = read_it(text);
+                CHECK_INT(restore_settings_read(&mine, folder, NULL), 0);
+                if (s.warnings.count != !rows[i].good || mine.warnings_count != !rows[i].good)
+                        CHECK_FAIL_("'%s': %zu and %zu warnings", rows[i].line, s.warnings.count,
+                                    mine.warnings_count);
+                restore_settings_done(&mine);
+                settings_done(&s);
+        }
+}
+
+/* CFG-2, CFG-3, CFG-21, CFG-22 */
+static void test_restore_settings(void) {
+        struct restore_settings s;
+
+        CHECK_INT(restore_settings_read(&s, "/nonexistent", NULL), 0);
+        CHECK_INT(s.protected_count, 4);
+        CHECK_STR(s.protected_paths[2], "/etc");
+        CHECK(!s.service_command && !s.rename_in_use);
+        CHECK_INT(s.service_timeout_us, 300000000);
+        CHECK(path_is_below(s.pending_dir, s.state_dir));
+        restore_settings_done(&s);
+
+        put("vss.conf",
+            "[service]\nstate_dir = /srv/state\n[restore]\nprotected_paths = /a\nnonsense\n"
+            "protected_paths = /b,/c\ninuse_policy = rename\nservice_timeout = 7s\n",
+            0644);
+        CHECK_INT(restore_settings_read(&s, folder, NULL), 0);
+        CHECK_STR(s.pending_dir, "/srv/state/pending");
+        CHECK_INT(s.protected_count, 3);
+        CHECK_STR(s.protected_paths[2], "/c");
+        CHECK_INT(s.service_timeout_us, 7000000);
+        CHECK(s.rename_in_use);
+        CHECK_INT(s.warnings_count, 1);
+        CHECK(strstr(s.warnings[0], "vss.conf:5"));
+        restore_settings_done(&s);
+
+        put("vss.conf", "[restore]\nprotected_paths =\npending_dir = /srv/p\n", 0644);
+        CHECK_INT(restore_settings_read(&s, folder, NULL), 0);
+        CHECK_INT(s.protected_count, 0);
+        CHECK_STR(s.pending_dir, "/srv/p");
+        restore_settings_done(&s);
+
+        put("vss.conf", "[restore]\npending_dir = /srv/p\n", 0666);
+        CHECK_INT(restore_settings_read(&s, folder, NULL), 0);
+        CHECK(strcmp(s.pending_dir, "/srv/p") != 0);
+        CHECK_INT(s.warnings_count, 1);
+        restore_settings_done(&s);
+}
+
 /* ---- writers.d and providers ---- */
 
 static const struct program *find(const struct program_list *list, enum party_kind kind,
@@ -375,6 +449,8 @@ int main(void) {
         RUN(test_drop_ins);
         RUN(test_folders_must_be_clean);
         RUN(test_sample);
+        RUN(test_restore_section);
+        RUN(test_restore_settings);
         RUN(test_programs);
         RUN(test_not_to_snapshot);
         RUN(test_access_matrix);
