@@ -202,7 +202,9 @@ static void test_identify(void) {
         CHECK_INT(host.identity.level, VSS_APP_BACK_END);
         CHECK_INT(host.identity.freeze_timeout_ms, 20000);
         CHECK_INT(host_identify(&host), 0);
-        CHECK_INT(vss_examine_writer_metadata_get_backup_schema(host.metadata), VSS_BS_COPY);
+        CHECK_INT(vss_examine_writer_metadata_get_backup_schema(host.metadata),
+                  VSS_BS_COPY | VSS_BS_WRITER_SUPPORTS_NEW_TARGET |
+                          VSS_BS_WRITER_SUPPORTS_RESTORE_WITH_MOVE);
         check_components(host.metadata);
         CHECK_STR(vss_wm_filedesc_get_filespec(
                           vss_examine_writer_metadata_get_exclude_file(host.metadata, 0)),
@@ -318,7 +320,9 @@ static void test_incremental(void) {
         host.backup_type = VSS_BT_INCREMENTAL;
         host_select(&host, VSS_CT_FILEGROUP, NULL, "top");
         CHECK_INT(vss_examine_writer_metadata_get_backup_schema(host.metadata),
-                  VSS_BS_COPY | VSS_BS_INCREMENTAL | VSS_BS_DIFFERENTIAL | VSS_BS_LAST_MODIFY);
+                  VSS_BS_COPY | VSS_BS_INCREMENTAL | VSS_BS_DIFFERENTIAL | VSS_BS_LAST_MODIFY |
+                          VSS_BS_WRITER_SUPPORTS_NEW_TARGET |
+                          VSS_BS_WRITER_SUPPORTS_RESTORE_WITH_MOVE);
         CHECK_INT(host_event(&host, "PrepareBackup"), 0);
         component = host_component(&host, "top");
         CHECK_INT(vss_component_get_differenced_files_count(component), 2);

@@ -225,6 +225,7 @@ static int set_events(struct tree *tree, const char *value, struct vss_error *re
                 return util_fail(reterr, E_INVALIDARG,
                                  "'%s': known are never, if_replace_fails and always", value);
         tree->writer_restore = (uint32_t)(i + VSS_WRE_NEVER);
+        tree->events_given = true;
         return 0;
 }
 
@@ -307,24 +308,80 @@ static int check_purges(const struct tree *tree, struct vss_error *reterr) {
         return 0;
 }
 
+static bool has_mapping(const struct tree *tree, const struct file_set *set) {
+        for (size_t i = 0; i < tree->mapping_count; i++)
+                if (file_set_same(&tree->mappings[i], set))
+                        return true;
+        return false;
+}
+
+/* a file set without a mapping is the writer's error, and found when the restore is needed */
+static int check_all_mapped(const struct tree *tree, struct vss_error *reterr) {
+        for (size_t i = 0; i < tree->component_count; i++)
+                for (size_t j = 0; j < tree->components[i].set_count; j++) {
+                        const struct file_set *set = &tree->components[i].sets[j];
+
+                        if (!has_mapping(tree, set))
+                                return util_fail(reterr, E_INVALIDARG,
+                                                 "[restore] method restores to another place, but "
+                                                 "none is given for [component %s] %s/%s%s; add "
+                                                 "mapping = /dir/pattern [recursive] to=/other/dir",
+                                                 tree->components[i].name, set->path, set->filespec,
+                                                 set->recursive ? " recursive" : "");
+                }
+        return 0;
+}
+
+/* what is put there must not be the next backup's original, nor hide one */
+static int check_mapping(const struct tree *tree, size_t index, struct vss_error *reterr) {
+        const struct file_set *mapping = &tree->mappings[index];
+
+        if (!has_set(tree, mapping))
+                return util_fail(reterr, E_INVALIDARG,
+                                 "[restore] mapping %s/%s is no file set of any component "
+                                 "(path, pattern and recursive must be equal)",
+                                 mapping->path, mapping->filespec);
+        for (size_t i = 0; i < index; i++) /* */
+                if (file_set_same(&tree->mappings[i], mapping))
+                        return util_fail(reterr, E_INVALIDARG,
+                                         "[restore] mapping %s/%s stands there twice; a file goes "
+                                         "to one other place only: remove one line",
+                                         mapping->path, mapping->filespec);
+        for (size_t i = 0; i < tree->component_count; i++)
+                for (size_t j = 0; j < tree->components[i].set_count; j++) {
+                        const struct file_set *set = &tree->components[i].sets[j];
+
+                        if (strcmp(set->path, mapping->alternate) == 0 ||
+                            (set->recursive && util_path_is_below(mapping->alternate, set->path)))
+                                return util_fail(reterr, E_INVALIDARG,
+                                                 "[restore] mapping to=%s lies where [component "
+                                                 "%s] has its files, %s/%s; name a place of its "
+                                                 "own",
+                                                 mapping->alternate, tree->components[i].name,
+                                                 set->path, set->filespec);
+                }
+        return 0;
+}
+
 static int check_restore(const struct tree *tree, struct vss_error *reterr) {
+        int r = 0;
+
         if ((tree->method == VSS_RME_STOP_RESTORE_START ||
              tree->method == VSS_RME_RESTORE_STOP_START) &&
             !tree->service)
                 return util_fail(reterr, E_INVALIDARG,
                                  "[restore] method stops a service, but names none; add "
                                  "service = NAME");
-        if (tree->method == VSS_RME_RESTORE_TO_ALTERNATE_LOCATION && tree->mapping_count == 0)
+        if (tree->service && (!*tree->service || strpbrk(tree->service, "/ \t")))
                 return util_fail(reterr, E_INVALIDARG,
-                                 "[restore] method restores to another place, but none is given; "
-                                 "add mapping = /dir/pattern to=/other/dir");
-        for (size_t i = 0; i < tree->mapping_count; i++)
-                if (!has_set(tree, &tree->mappings[i]))
-                        return util_fail(reterr, E_INVALIDARG,
-                                         "[restore] mapping %s/%s is no file set of any component "
-                                         "(path, pattern and recursive must be equal)",
-                                         tree->mappings[i].path, tree->mappings[i].filespec);
-        return 0;
+                                 "[restore] service = '%s' is no name of one unit; write for "
+                                 "example app.service (R-63)",
+                                 tree->service);
+        for (size_t i = 0; r >= 0 && i < tree->mapping_count; i++)
+                r = check_mapping(tree, i, reterr);
+        if (r >= 0 && tree->method == VSS_RME_RESTORE_TO_ALTERNATE_LOCATION)
+                r = check_all_mapped(tree, reterr);
+        return r;
 }
 
 int tree_check(const struct tree *tree, struct vss_error *reterr) {

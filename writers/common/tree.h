@@ -44,6 +44,7 @@ struct tree {
         struct file_set *mappings;
         size_t mapping_count;
         uint32_t method, writer_restore;
+        bool events_given; /* the settings say what writer_restore is */
         char *service, *procedure;
         bool reboot;
         bool databases; /* "logs" may be given: its component is a database then */

@@ -16,6 +16,7 @@
 #include "common/purge.h"
 #include "common/tree.h"
 #include "files/program.h"
+#include "files/restore.h"
 
 enum { DEFAULT_TIMEOUT_MS = 10000, DEFAULT_WINDOW_MS = 60000 };
 enum { LOCK_NAME_SIZE = 64 };
@@ -26,6 +27,7 @@ struct files {
         uint32_t timeout_ms;
         bool affected; /* this set concerns us */
         bool begun; /* the freeze program was started and the thaw program is owed */
+        struct restore_programs restore;
         bool incremental; /* entries for INCREMENTAL and DIFFERENTIAL are offered */
         char set_id[VSS_ID_TEXT_SIZE];
         char lock_name[LOCK_NAME_SIZE];
@@ -39,9 +41,14 @@ static void prepare_state(void) {
                 return;
         tree_init(&state.tree, VSS_WRE_NEVER);
         state.timeout_ms = DEFAULT_TIMEOUT_MS;
+        restore_init(&state.restore);
 }
 
 static int configure_hooks(const char *key, const char *value, struct vss_error *reterr) {
+        int r = restore_configure(&state.restore, key, value, reterr);
+
+        if (r != 0)
+                return r < 0 ? r : 0;
         if (strcmp(key, "timeout") == 0) {
                 if (util_duration_ms(value, &state.timeout_ms) < 0 || state.timeout_ms == 0)
                         return util_fail(reterr, E_INVALIDARG,
@@ -55,7 +62,8 @@ static int configure_hooks(const char *key, const char *value, struct vss_error 
         if (strcmp(key, "thaw") == 0)
                 return util_replace(&state.thaw, value);
         return util_fail(reterr, E_INVALIDARG,
-                         "this key is unknown; known are freeze, thaw and timeout");
+                         "this key is unknown; known are freeze, thaw, timeout, pre_restore, "
+                         "post_restore and restore_timeout");
 }
 
 static int configure_identity(const char *key, const char *value, struct vss_error *reterr) {
@@ -102,15 +110,6 @@ static int configure(struct vss_writer *writer, const char *section, const char 
         return r < 0 ? r : 0;
 }
 
-static int check_program(const char *key, const char *path, struct vss_error *reterr) {
-        int fd = program_open(path, reterr);
-
-        if (fd < 0)
-                return vss_wrap(reterr, fd, "[hooks] %s", key);
-        close(fd);
-        return 0;
-}
-
 static int check_hooks(struct vss_error *reterr) {
         uint32_t window = ops.freeze_timeout_ms ? ops.freeze_timeout_ms : DEFAULT_WINDOW_MS;
         int r;
@@ -128,8 +127,8 @@ static int check_hooks(struct vss_error *reterr) {
                                  "[hooks] timeout: %u ms is more than a third of the window of "
                                  "%u ms; lower it, or raise [identity] window",
                                  state.timeout_ms, window);
-        r = check_program("freeze", state.freeze, reterr);
-        return r < 0 ? r : check_program("thaw", state.thaw, reterr);
+        r = program_check("freeze", state.freeze, reterr);
+        return r < 0 ? r : program_check("thaw", state.thaw, reterr);
 }
 
 static int load(struct vss_writer *writer, struct vss_error *reterr) {
@@ -138,7 +137,12 @@ static int load(struct vss_writer *writer, struct vss_error *reterr) {
         prepare_state();
         if (state.incremental)
                 state.tree.schema |= VSS_BS_INCREMENTAL | VSS_BS_DIFFERENTIAL | VSS_BS_LAST_MODIFY;
+        /* whoever asks may put them anywhere, into any instance: they are files */
+        state.tree.schema |=
+                VSS_BS_WRITER_SUPPORTS_NEW_TARGET | VSS_BS_WRITER_SUPPORTS_RESTORE_WITH_MOVE;
         r = tree_check(&state.tree, reterr);
+        if (r >= 0)
+                r = restore_check(&state.restore, &state.tree, reterr);
         return r < 0 ? r : check_hooks(reterr);
 }
 
@@ -224,22 +228,26 @@ static int prepare_snapshot(struct vss_writer *writer, struct vss_error *reterr)
                      : 0;
 }
 
+/* freeze and thaw: told the event and the set */
+static int run_hook(const char *path, const char *event, const char *set_id, const char *lock_name,
+                    uint32_t timeout_ms, struct vss_error *reterr) {
+        char event_text[64], set_text[64];
+        const char *const variables[] = { event_text, set_text, NULL };
+
+        (void)snprintf(event_text, sizeof(event_text), "VSS_EVENT=%s", event);
+        (void)snprintf(set_text, sizeof(set_text), "VSS_SET_ID=%s", set_id);
+        return program_run(path, variables, lock_name, timeout_ms, reterr);
+}
+
 static int run_thaw(struct vss_error *reterr) {
         int r;
 
         if (!state.begun)
                 return 0;
-        r = program_run(state.thaw, "thaw", state.set_id, NULL, state.timeout_ms, reterr);
+        r = run_hook(state.thaw, "thaw", state.set_id, NULL, state.timeout_ms, reterr);
         if (r >= 0)
                 state.begun = false;
         return r;
-}
-
-/* the code that vetoes: a program's failure may pass, a wrong program will not (B-83) */
-static int veto_code(int r) {
-        return r == -ETIMEDOUT || r == -ECANCELED || r == -EAGAIN || r == -ENOMEM
-                       ? VSS_E_WRITERERROR_RETRYABLE
-                       : VSS_E_WRITERERROR_NONRETRYABLE;
 }
 
 static int freeze(struct vss_writer *writer, struct vss_error *reterr) {
@@ -249,17 +257,17 @@ static int freeze(struct vss_writer *writer, struct vss_error *reterr) {
         if (!state.affected || !state.freeze)
                 return 0;
         state.begun = true;
-        r = program_run(state.freeze, "freeze", state.set_id, state.lock_name, state.timeout_ms,
-                        &first);
+        r = run_hook(state.freeze, "freeze", state.set_id, state.lock_name, state.timeout_ms,
+                     &first);
         if (r >= 0)
                 return 0;
         undone = run_thaw(&second);
         if (undone < 0)
-                return util_fail(reterr, veto_code(r),
+                return util_fail(reterr, program_veto(r),
                                  "freeze program: %s; and then the thaw program: %s; it is tried "
                                  "once more, look after the application",
                                  util_words(&first, r), util_words(&second, undone));
-        return util_fail(reterr, veto_code(r), "freeze program: %s", util_words(&first, r));
+        return util_fail(reterr, program_veto(r), "freeze program: %s", util_words(&first, r));
 }
 
 static int thaw(struct vss_writer *writer, struct vss_error *reterr) {
@@ -299,7 +307,20 @@ static void unload(struct vss_writer *writer) {
         tree_done(&state.tree);
         free(state.freeze);
         free(state.thaw);
+        restore_done(&state.restore);
         memset(&state, 0, sizeof(state));
+}
+
+/* ---- one restore ---- */
+
+static int pre_restore(struct vss_writer *writer, struct vss_writer_components *components,
+                       struct vss_error *reterr) {
+        return restore_begin(&state.restore, writer, components, reterr);
+}
+
+static int post_restore(struct vss_writer *writer, struct vss_writer_components *components,
+                        struct vss_error *reterr) {
+        return restore_end(&state.restore, writer, components, reterr);
 }
 
 /* ---- in a fresh process ---- */
@@ -323,7 +344,7 @@ static int undo(struct vss_writer *writer, const void *token, size_t size,
         /* The dead one's freeze program is being killed by its keeper; thaw after it, not before.
          * If it should not go away, thawing is still the best that can be done. */
         (void)program_wait_gone(lock, timeout_ms);
-        r = program_run(thaw_path, "thaw", set, NULL, timeout_ms, reterr);
+        r = run_hook(thaw_path, "thaw", set, NULL, timeout_ms, reterr);
         return r < 0 ? vss_wrap(reterr, r, "thaw program of a writer that died") : 0;
 }
 
@@ -346,6 +367,8 @@ static struct vss_writer_ops ops = {
         .abort = writer_abort,
         .backup_shutdown = backup_shutdown,
         .undo = undo,
+        .pre_restore = pre_restore,
+        .post_restore = post_restore,
 };
 
 VSS_WRITER(ops);

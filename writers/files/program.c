@@ -42,7 +42,7 @@ struct job {
         int fd[SLOT_COUNT]; /* ours, -1 when there is none */
         const char *path;
         char *argv[2];
-        char *envp[8];
+        char *envp[PROGRAM_VARIABLES + 3];
         uint32_t timeout_ms;
         bool script; /* its interpreter opens it by descriptor: that one must stay open */
 };
@@ -75,6 +75,21 @@ int program_open(const char *path, struct vss_error *reterr) {
                 return r;
         }
         return fd;
+}
+
+int program_check(const char *key, const char *path, struct vss_error *reterr) {
+        int fd = program_open(path, reterr);
+
+        if (fd < 0)
+                return vss_wrap(reterr, fd, "[hooks] %s", key);
+        close(fd);
+        return 0;
+}
+
+int program_veto(int r) {
+        return r == -ETIMEDOUT || r == -ECANCELED || r == -EAGAIN || r == -ENOMEM
+                       ? VSS_E_WRITERERROR_RETRYABLE
+                       : VSS_E_WRITERERROR_NONRETRYABLE;
 }
 
 /* ---- in the keeper and the program: only what is safe between fork and exec ---- */
@@ -321,20 +336,19 @@ static int run_job(struct job *job, struct vss_error *reterr) {
         return judge(job, &result, &words, reterr);
 }
 
-int program_run(const char *path, const char *event, const char *set_id, const char *lock_name,
+int program_run(const char *path, const char *const *variables, const char *lock_name,
                 uint32_t timeout_ms, struct vss_error *reterr) {
-        char event_text[64], set_text[64], magic[2];
         struct job job = { .fd = { -1, -1, -1, -1 },
                            .path = path,
                            .argv = { (char *)(uintptr_t)path, NULL },
                            .envp = { (char *)(uintptr_t) "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
-                                     (char *)(uintptr_t) "LC_ALL=C.UTF-8", event_text, set_text,
-                                     NULL },
+                                     (char *)(uintptr_t) "LC_ALL=C.UTF-8" },
                            .timeout_ms = timeout_ms };
+        char magic[2];
         int r;
 
-        (void)snprintf(event_text, sizeof(event_text), "VSS_EVENT=%s", event);
-        (void)snprintf(set_text, sizeof(set_text), "VSS_SET_ID=%s", set_id);
+        for (size_t i = 0; i < PROGRAM_VARIABLES && variables[i]; i++)
+                job.envp[i + 2] = (char *)(uintptr_t)variables[i];
         job.fd[SLOT_PROGRAM] = program_open(path, reterr);
         if (job.fd[SLOT_PROGRAM] < 0)
                 return job.fd[SLOT_PROGRAM];

@@ -19,9 +19,19 @@
  */
 int program_open(const char *path, struct vss_error *reterr);
 
+/* program_check() - at the start: may setting @key of [hooks] be run? Words name it */
+int program_check(const char *key, const char *path, struct vss_error *reterr);
+
+/* program_veto() - the code that vetoes: a program's failure may pass, a wrong program will not
+ * (B-83) */
+int program_veto(int r);
+
+/* what a program may be told besides PATH and LC_ALL */
+enum { PROGRAM_VARIABLES = 6 };
+
 /*
  * program_run() - run it and wait
- * @event:       becomes VSS_EVENT of its otherwise clean environment, with VSS_SET_ID = @set_id
+ * @variables:   "NAME=VALUE" of its otherwise clean environment, at most PROGRAM_VARIABLES, NULL
  * @lock_name:   while any part of the program may still run, the abstract socket of this name is
  *               bound (program_wait_gone()); NULL for none
  *
@@ -32,7 +42,7 @@ int program_open(const char *path, struct vss_error *reterr);
  *
  * Return: 0 when it ended with 0; -ETIMEDOUT, -ECANCELED or -errno with words otherwise
  */
-int program_run(const char *path, const char *event, const char *set_id, const char *lock_name,
+int program_run(const char *path, const char *const *variables, const char *lock_name,
                 uint32_t timeout_ms, struct vss_error *reterr);
 
 /* program_wait_gone() - until nothing of the program that was run with @lock_name is left.
