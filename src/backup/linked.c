@@ -15,7 +15,8 @@ static size_t slot_of(const struct linked_names *names, size_t link, uint64_t of
         return (size_t)(h ^ h >> 31) & (names->size - 1);
 }
 
-const struct linked *linked_find(const struct linked_names *names, const struct view_part *part) {
+const struct linked *linked_find(const struct linked_names *names, const struct view_part *part,
+                                 bool moved) {
         if (names->size == 0)
                 return NULL;
         for (size_t i = slot_of(names, part->link, part->record->offset);;
@@ -24,7 +25,8 @@ const struct linked *linked_find(const struct linked_names *names, const struct 
 
                 if (!slot->path)
                         return NULL;
-                if (slot->link == part->link && slot->offset == part->record->offset)
+                if (slot->link == part->link && slot->offset == part->record->offset &&
+                    slot->moved == moved)
                         return slot;
         }
 }
@@ -56,10 +58,11 @@ int linked_add(struct linked_names *names, const struct view_part *part, const s
                int fd) {
         struct linked linked = { .link = part->link,
                                  .offset = part->record->offset,
-                                 .root = spot->root };
+                                 .root = spot->root,
+                                 .moved = spot->moved };
         struct stat st;
 
-        if (part->record->links < 2 || linked_find(names, part) || fstat(fd, &st) < 0)
+        if (part->record->links < 2 || linked_find(names, part, spot->moved) || fstat(fd, &st) < 0)
                 return 0;
         linked.device = st.st_dev;
         linked.inode = st.st_ino;

@@ -109,15 +109,19 @@ static char *apply_mappings(const struct restore_request *request, const char *p
         return *path ? path_join(best->to, path) : strdup(best->to);
 }
 
-int places_map(struct places *places, const char *path, struct spot *ret,
+int places_map(struct places *places, const char *path, const char *to, struct spot *ret,
                struct vss_error *reterr) {
-        _cleanup_free_ char *mapped = apply_mappings(places->request, path);
+        _cleanup_free_ char *mapped = to ? strdup(to) : apply_mappings(places->request, path);
         const char *slash;
         size_t root = 0;
 
         *ret = (struct spot){ .fd = -1 };
         if (!mapped)
                 return vss_fail(reterr, -ENOMEM, "out of memory");
+        if (mapped[0] != '/')
+                return vss_fail(reterr, E_INVALIDARG, "the place '%s' of '%s' is no absolute path",
+                                mapped, path);
+        ret->moved = strcmp(mapped, path) != 0;
         for (size_t i = 1; i < places->roots_count; i++)
                 if (path_is_below(mapped, places->roots[i].path) && places->roots[i].fd >= 0 &&
                     strlen(places->roots[i].path) > strlen(places->roots[root].path))

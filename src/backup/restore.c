@@ -15,162 +15,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "backup/restoring.h"
+#include "backup/restorer.h"
 #include "base/array.h"
 #include "base/cleanup.h"
 #include "base/file.h"
 
 #define PROGRESS_STEP 64
-
-struct restore {
-        struct store *store;
-        const struct restore_request *request;
-        const struct engine_watch *watch;
-        struct chain chain; /* the request's, or from its image on; links are borrowed */
-        struct members members;
-        struct places places;
-        struct linked_names linked;
-        struct small_files *small;
-        struct restore_summary summary;
-        uint32_t component;
-        int first; /* code of the first failure */
-        int cancelled; /* negative: progress() said so, and this file is not the reason */
-        uint64_t steps;
-        const char *path; /* of the current item */
-};
-
-/* what placing a thing returns beside 0 and negative values */
-enum { PLACE_KEPT = 1, PLACE_LATER /* report_placed() will be called */ };
-
-/* ---- one file ---- */
-
-/* PLACE_KEPT: something is there and stays */
-static int look_first(const struct restore *restore, const struct spot *spot,
-                      struct vss_error *reterr) {
-        if (restore->request->existing == RESTORE_REPLACE)
-                return 0;
-        if (faccessat(spot->fd, spot->name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
-                return errno == ENOENT ? 0 : cannot_place(spot, -errno, reterr);
-        return restore->request->existing == RESTORE_KEEP ? PLACE_KEPT
-                                                          : cannot_place(spot, -EEXIST, reterr);
-}
-
-static bool replaces(const struct restore *restore) {
-        return restore->request->existing == RESTORE_REPLACE;
-}
-
-static bool inherits_acl(const struct restore *restore) {
-        return restore->places.levels[restore->places.levels_count - 1].has_default_acl;
-}
-
-static int fill_file(struct restore *restore, const struct view_item *item, int fd,
-                     struct vss_error *reterr) {
-        const struct view_part *newest = &item->parts[0];
-        struct attributes attributes = { 0 };
-        int r = members_attributes(&restore->members, newest, &attributes, reterr);
-
-        if (r >= 0)
-                r = members_content(&restore->members, item, fd, reterr);
-        if (r >= 0)
-                r = attributes_apply(fd, newest->record, &attributes, inherits_acl(restore),
-                                     reterr);
-        attributes_done(&attributes);
-        return r;
-}
-
-static int place_file(struct restore *restore, const struct view_item *item,
-                      const struct spot *spot, struct vss_error *reterr) {
-        struct new_file file;
-        int r = new_file_begin(&file, spot, item->parts[0].record->mode, reterr);
-
-        if (r < 0)
-                return r;
-        r = fill_file(restore, item, file.fd, reterr);
-        if (r >= 0)
-                r = new_file_place(&file, spot, replaces(restore), reterr);
-        if (r >= 0 && linked_add(&restore->linked, &item->parts[0], spot, file.fd) < 0)
-                r = vss_fail(reterr, -ENOMEM, "out of memory");
-        new_file_done(&file, spot);
-        return r;
-}
-
-static int make_special(const struct record *record, const struct spot *spot, const char *name) {
-        unsigned device_major = 0, device_minor = 0;
-        dev_t device;
-        int r;
-
-        if (record->kind == ENTRY_SYMLINK)
-                r = symlinkat(record->extra, spot->fd, name);
-        else if (record->kind == ENTRY_FIFO)
-                r = mkfifoat(spot->fd, name, 0600);
-        else {
-                if (sscanf(record->extra, "%u:%u", &device_major, &device_minor) != 2)
-                        return -EBADMSG;
-                device = makedev(device_major, device_minor);
-                r = mknodat(spot->fd, name, (record->kind == ENTRY_CHAR ? S_IFCHR : S_IFBLK) | 0600,
-                            device);
-        }
-        return r < 0 ? -errno : 0;
-}
-
-static int place_special(struct restore *restore, const struct view_item *item,
-                         const struct spot *spot, struct vss_error *reterr) {
-        const struct record *record = item->parts[0].record;
-        struct attributes attributes = { 0 };
-        _cleanup_close_ int fd = -1;
-        char name[LEFTOVERS_NAME_SIZE];
-        int r = leftovers_name(name);
-
-        if (r >= 0)
-                r = make_special(record, spot, name);
-        if (r < 0)
-                return cannot_place(spot, r, reterr);
-        fd = openat(spot->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-        r = fd < 0 ? cannot_place(spot, -errno, reterr)
-                   : members_attributes(&restore->members, &item->parts[0], &attributes, reterr);
-        if (r >= 0)
-                r = attributes_apply(fd, record, &attributes, inherits_acl(restore), reterr);
-        attributes_done(&attributes);
-        if (r >= 0)
-                r = rename_in(spot, name, -1, replaces(restore), reterr);
-        if (r < 0) {
-                (void)unlinkat(spot->fd, name, 0);
-                return r;
-        }
-        r = linked_add(&restore->linked, &item->parts[0], spot, fd);
-        return r < 0 ? vss_fail(reterr, r, "out of memory") : 0;
-}
-
-/* another name of something restored before: 0 done, 1 it cannot be linked, make it anew */
-static int place_link(struct restore *restore, const struct linked *linked, const struct spot *spot,
-                      struct vss_error *reterr) {
-        const char *slash = strrchr(linked->path, '/');
-        _cleanup_free_ char *folder =
-                slash ? strndup(linked->path, (size_t)(slash - linked->path)) : strdup("");
-        const char *first = slash ? slash + 1 : linked->path;
-        _cleanup_close_ int fd = -1;
-        char name[LEFTOVERS_NAME_SIZE];
-        struct stat st;
-        int r = leftovers_name(name);
-
-        if (!folder || r < 0)
-                return cannot_place(spot, r < 0 ? r : -ENOMEM, reterr);
-        fd = places_open(&restore->places, linked->root, folder);
-        if (fd < 0 || linkat(fd, first, spot->fd, name, 0) < 0)
-                return 1;
-        if (fstatat(spot->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_dev != linked->device ||
-            st.st_ino != linked->inode) {
-                (void)unlinkat(spot->fd, name, 0);
-                return 1;
-        }
-        r = rename_in(spot, name, -1, replaces(restore), reterr);
-        /* a rename onto another name of the same file does nothing at all */
-        (void)unlinkat(spot->fd, name, 0);
-        return r;
-}
 
 /* ---- entries ---- */
 
@@ -210,6 +62,36 @@ static void report(struct restore *restore, const struct view_part *part, const 
         free(ranges);
 }
 
+/* the place that the caller has for an entry, or what the mappings say; PLACE_KEPT: leave it out */
+static int find_spot(struct restore *restore, const struct entry *entry, struct spot *ret,
+                     struct vss_error *reterr) {
+        const struct restore_request *request = restore->request;
+        const char *to = NULL;
+
+        if (request->where) {
+                to = request->where(request->userdata, entry);
+                if (!to)
+                        return PLACE_KEPT;
+        }
+        return places_map(&restore->places, entry->path, to, ret, reterr);
+}
+
+static int find_item_spot(struct restore *restore, const struct view_item *item, struct spot *ret,
+                          struct vss_error *reterr) {
+        const struct view_part *part = &item->parts[0];
+        struct entry entry = { .path = part->record->path };
+        struct byte_range *ranges = NULL;
+        int r = 0;
+
+        if (restore->request->where)
+                r = record_to_entry(part->record, &restore->chain.links[part->link], &entry,
+                                    &ranges);
+        if (r >= 0)
+                r = find_spot(restore, &entry, ret, reterr);
+        free(ranges);
+        return r;
+}
+
 /* @r: negative, 0 it is in place, PLACE_KEPT */
 static void report_placed(void *userdata, const struct view_part *part, const char *placed, int r,
                           const char *words) {
@@ -218,41 +100,6 @@ static void report_placed(void *userdata, const struct view_part *part, const ch
                : r == PLACE_KEPT ? RESTORE_KEPT
                                  : RESTORE_PLACED,
                r < 0 ? r : 0, words);
-}
-
-static int place_leaf(struct restore *restore, const struct view_item *item, struct spot *spot,
-                      struct vss_error *reterr) {
-        const struct view_part *part = &item->parts[0];
-        bool patch = restore->request->image > 0 &&
-                     item->parts[item->parts_count - 1].record->archive == ARCHIVE_RANGES;
-        const struct linked *linked;
-        int r;
-
-        if (!places_is_here(&restore->places, spot))
-                small_files_settle(restore->small);
-        r = places_enter(&restore->places, spot, part->record->uid, true, reterr);
-        if (r >= 0 && !patch)
-                r = look_first(restore, spot, reterr);
-        if (r != 0)
-                return r;
-        if (patch)
-                return restore_ranges(&restore->members, part, spot, reterr);
-        linked = item->parts_count == 1 && part->record->links > 1
-                         ? linked_find(&restore->linked, part)
-                         : NULL;
-        r = linked ? place_link(restore, linked, spot, reterr) : 1;
-        if (r != 1)
-                return r;
-        restore->summary.bytes += part->record->size;
-        if (small_files_want(item)) {
-                r = small_files_put(restore->small, &restore->members, part, spot,
-                                    inherits_acl(restore), reterr);
-                return r < 0 ? r : PLACE_LATER;
-        }
-        small_files_settle(restore->small);
-        if (part->record->kind == ENTRY_FILE)
-                return place_file(restore, item, spot, reterr);
-        return place_special(restore, item, spot, reterr);
 }
 
 static int place_directory(struct restore *restore, const struct view_item *item, struct spot *spot,
@@ -271,11 +118,18 @@ static int place_directory(struct restore *restore, const struct view_item *item
 static int place_item(struct restore *restore, const struct view_item *item) {
         _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
         char kind = item->parts[0].record->kind;
+        bool broken = false;
         struct spot spot;
-        int r = places_map(&restore->places, item->path, &spot, &error);
+        int r = find_item_spot(restore, item, &spot, &error);
 
-        if (r < 0)
+        if (r == PLACE_KEPT)
+                return 0;
+        if (r == -ENOMEM)
                 return r;
+        if (r < 0) {
+                report_placed(restore, &item->parts[0], "", r, vss_error_message(&error));
+                return 0;
+        }
         if (kind == ENTRY_SOCKET) {
                 report(restore, &item->parts[0], spot.full, RESTORE_KEPT, 0,
                        "a socket is made by the program that listens on it");
@@ -283,10 +137,14 @@ static int place_item(struct restore *restore, const struct view_item *item) {
                 return 0;
         }
         r = kind == ENTRY_DIRECTORY ? place_directory(restore, item, &spot, &error)
-                                    : place_leaf(restore, item, &spot, &error);
+                                    : restore_leaf(restore, item, &spot, &broken, &error);
+        if (r >= 0 && broken)
+                restore->summary.links_broken++;
         if (r != PLACE_LATER && restore->cancelled >= 0)
                 report_placed(restore, &item->parts[0], spot.full, r,
-                              r < 0 ? vss_error_message(&error) : NULL);
+                              r < 0    ? vss_error_message(&error)
+                              : broken ? "a copy: another name of the file is elsewhere now"
+                                       : NULL);
         spot_done(&spot);
         return r == -ENOMEM ? r : 0;
 }
@@ -326,10 +184,10 @@ static int keep_context(struct restore *restore, const struct view_item *item) {
         _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
         struct attributes attributes = { 0 };
         struct spot spot;
-        int r = places_map(&restore->places, item->path, &spot, &error);
+        int r = find_item_spot(restore, item, &spot, &error);
 
-        if (r < 0)
-                return r;
+        if (r != 0)
+                return r == -ENOMEM ? r : 0;
         /* damage there is told when the directory itself is restored; here the mode is enough */
         if (members_attributes(&restore->members, &item->parts[0], &attributes, NULL) < 0)
                 attributes_done(&attributes);
@@ -372,9 +230,12 @@ static int place_all(struct restore *restore, struct vss_error *reterr) {
 
 static int remove_one(struct restore *restore, const struct record *record) {
         _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
-        struct spot spot;
-        int r = places_map(&restore->places, record->path, &spot, &error);
+        const struct entry entry = { .path = record->path };
+        struct spot spot = { .fd = -1 };
+        int r = find_spot(restore, &entry, &spot, &error);
 
+        if (r == PLACE_KEPT)
+                return 0;
         if (r >= 0)
                 r = places_enter(&restore->places, &spot, 0, false, &error);
         if (r == -ENOENT) {
@@ -443,9 +304,10 @@ static int restore_begin(struct restore *restore, struct store *store,
                 restore->chain = (struct chain){ .links = &chain->links[request->image - 1],
                                                  .count = chain->count - request->image + 1 };
         restore->component = chain->links[chain->count - 1].component;
-        if (request->whole || request->where || request->in_use != RESTORE_IN_USE_IGNORE)
+        if (request->whole || request->in_use != RESTORE_IN_USE_IGNORE)
                 return vss_fail(reterr, VSS_E_NOT_SUPPORTED, "this restore cannot be whole yet");
-        restore->small = small_files_new(replaces(restore), report_placed, restore);
+        restore->small =
+                small_files_new(request->existing == RESTORE_REPLACE, report_placed, restore);
         if (!restore->small || members_init(&restore->members, store, &restore->chain) < 0)
                 return vss_fail(reterr, -ENOMEM, "out of memory");
         return places_init(&restore->places, request, reterr);

@@ -93,6 +93,7 @@ struct spot {
         const char *path; /* the part below the root */
         int fd; /* of the directory, lent */
         const char *name; /* in it */
+        bool moved; /* to another place than the original one, ->into aside */
 };
 
 /* cannot_place() - words for @r, a negative errno; returns it */
@@ -104,8 +105,10 @@ int places_init(struct places *places, const struct restore_request *request,
 void places_done(struct places *places);
 /* give the directories that are still open their attributes, and sync */
 int places_finish(struct places *places, struct vss_error *reterr);
-/* where the original @path goes; only computes */
-int places_map(struct places *places, const char *path, struct spot *ret, struct vss_error *reterr);
+/* where the original @path goes; only computes. @to: what the caller says instead of the mappings,
+ * or NULL */
+int places_map(struct places *places, const char *path, const char *to, struct spot *ret,
+               struct vss_error *reterr);
 void spot_done(struct spot *spot);
 /* is the innermost open directory that of the spot? Then places_enter() closes none */
 bool places_is_here(const struct places *places, const struct spot *spot);
@@ -130,6 +133,7 @@ struct linked {
         dev_t device;
         ino_t inode;
         size_t root;
+        bool moved;
         char *path; /* below the root; NULL: empty slot */
 };
 
@@ -138,8 +142,10 @@ struct linked_names {
         size_t count, size; /* size is a power of two */
 };
 
-/* NULL: no name of the part's file is restored yet */
-const struct linked *linked_find(const struct linked_names *names, const struct view_part *part);
+/* NULL: no name of the part's file is restored yet. What was moved to another place and what was
+ * not know nothing of each other (R-105) */
+const struct linked *linked_find(const struct linked_names *names, const struct view_part *part,
+                                 bool moved);
 /* the part's file, if it has several names, lies at @spot and is open as @fd; 0 or -ENOMEM */
 int linked_add(struct linked_names *names, const struct view_part *part, const struct spot *spot,
                int fd);

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * test-restore-whole.c - the way back through the engine's own calls: places that the caller
+ * chooses, all of a request or nothing, probing, staging, directed ranges. What needs file systems
+ * of its own is in tests/system/restore-whole.sh.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "backup/engine.h"
+#include "base/file.h"
+#include "tests/check.h"
+#include "tests/scratch.h"
+
+static char scratch[] = "/var/tmp/vss-whole.XXXXXX";
+static struct store *store;
+
+/* ---- trees ---- */
+
+/* a path in the scratch folder; good until four calls later */
+static const char *at(const char *format, ...) {
+        static char paths[4][512];
+        static unsigned turn;
+        char *path = paths[turn++ % 4];
+        va_list arguments;
+        int n = snprintf(path, sizeof(paths[0]), "%s/", scratch);
+
+        va_start(arguments, format);
+        vsnprintf(path + n, sizeof(paths[0]) - (size_t)n, format, arguments);
+        va_end(arguments);
+        return path;
+}
+
+static void put(const char *path, const char *text) {
+        char folder[512];
+
+        snprintf(folder, sizeof(folder), "%s", path);
+        *strrchr(folder, '/') = '\0';
+        CHECK_INT(mkdir_parents(folder, 0755), 0);
+        CHECK_INT(write_file_atomic(AT_FDCWD, path, text, strlen(text), 0644), 0);
+}
+
+static bool has(const char *path, const char *text) {
+        char *data = NULL;
+        size_t size;
+        bool same = read_whole_file(AT_FDCWD, path, 1 << 20, &data, &size) >= 0 &&
+                    strcmp(data, text) == 0;
+
+        free(data);
+        return same;
+}
+
+static bool is_absent(const char *path) {
+        return faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
+}
+
+static ino_t inode_of(const char *path) {
+        struct stat st;
+
+        CHECK_INT(lstat(path, &st), 0);
+        return st.st_ino;
+}
+
+/* ---- sets ---- */
+
+struct saved {
+        struct set_list list;
+        struct chain chain;
+};
+
+/* everything below "source" into a new set, on top of the last one if @type says so */
+static void save(uint32_t type) {
+        const struct set_options options = { .type = type };
+        struct vss_error error = VSS_ERROR_INIT;
+        struct component_key key = { .instance_name = "", .logical_path = "", .name = "" };
+        struct source source = { .path = at("source"), .read_path = "" };
+        struct set_list list = { 0 };
+        struct set_place base;
+        struct set_writer *set;
+        struct operation *op;
+
+        CHECK_INT(store_list(store, &list, &error), 0);
+        CHECK_INT(set_begin(store, &options, &set, &error), 0);
+        CHECK_INT(op_begin(set, type, &op, &error), 0);
+        if (type != VSS_BT_FULL) {
+                CHECK_INT(catalogue_base(&list, &key, type, &base), 0);
+                CHECK_INT(op_set_base(op, 0, &base, &list, &error), 0);
+                source.pick = SOURCE_COMPARE;
+        }
+        source.root_fd = open(source.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        CHECK(source.root_fd >= 0);
+        CHECK_INT(op_run(op, &source, NULL, &error), 0);
+        close(source.root_fd);
+        CHECK_INT(op_end(op, &error), 0);
+        CHECK_INT(set_publish(set, &error), 0);
+        set_list_done(&list);
+}
+
+static void load(struct saved *saved) {
+        struct component_key key = { .instance_name = "", .logical_path = "", .name = "" };
+        struct vss_error error = VSS_ERROR_INIT;
+        const struct set_info *set;
+        struct set_place place;
+
+        *saved = (struct saved){ 0 };
+        CHECK_INT(store_list(store, &saved->list, &error), 0);
+        CHECK_INT(set_find(&saved->list, "latest", &set, &error), 0);
+        CHECK_INT(catalogue_find(set, &key, &place), 0);
+        CHECK_INT(chain_of(&saved->list, &place, &saved->chain, &error), 0);
+}
+
+static void unload(struct saved *saved) {
+        chain_done(&saved->chain);
+        set_list_done(&saved->list);
+}
+
+/* a new store, and nothing in the folders */
+static void begin(void) {
+        struct vss_error error = VSS_ERROR_INIT;
+
+        store = store_close(store);
+        (void)remove_tree(AT_FDCWD, at("store"));
+        (void)remove_tree(AT_FDCWD, at("source"));
+        (void)remove_tree(AT_FDCWD, at("to"));
+        CHECK_INT(mkdir(at("source"), 0755), 0);
+        CHECK_INT(mkdir(at("to"), 0755), 0);
+        CHECK_INT(store_open(at("store"), STORE_CREATE, &store, &error), 0);
+        CHECK_INT(store_lock(store, &error), 0);
+}
+
+/* ---- places ---- */
+
+struct told {
+        unsigned placed, copies, failed;
+        char words[300];
+};
+
+static void tell(void *userdata, const struct entry *entry, const char *placed,
+                 enum restore_outcome outcome, int code, const char *words) {
+        struct told *told = userdata;
+
+        told->placed += outcome == RESTORE_PLACED;
+        told->failed += outcome == RESTORE_FAILED;
+        told->copies += outcome == RESTORE_PLACED && words;
+        if (words)
+                snprintf(told->words, sizeof(told->words), "%s", words);
+}
+
+/* "source/a" stays what it is, "source/b" becomes "to/x/y", "source/c" is left out */
+static const char *to_elsewhere(void *userdata, const struct entry *entry) {
+        static char path[512];
+        const char *rest = entry->path + strlen(at("source"));
+
+        if (strncmp(rest, "/c", 2) == 0)
+                return NULL;
+        if (strncmp(rest, "/b", 2) != 0)
+                return entry->path;
+        snprintf(path, sizeof(path), "%s%s", at("to/x/y"), rest + 2);
+        return path;
+}
+
+static void test_where(void) { /* links between what was moved and what was not */
+        struct restore_request request = { .where = to_elsewhere, .result = tell };
+        struct vss_error error = VSS_ERROR_INIT;
+        struct restore_summary summary;
+        struct told told = { 0 };
+        struct saved saved;
+
+        begin();
+        put(at("source/a/one"), "linked");
+        put(at("source/b/deep/file"), "b");
+        put(at("source/c/file"), "c");
+        CHECK_INT(link(at("source/a/one"), at("source/a/two")), 0);
+        CHECK_INT(link(at("source/a/one"), at("source/b/three")), 0);
+        CHECK_INT(link(at("source/a/one"), at("source/b/four")), 0);
+        CHECK_INT(chmod(at("source/b/deep"), 0710), 0);
+        save(VSS_BT_FULL);
+        CHECK_INT(remove_tree(AT_FDCWD, at("source")), 0);
+        load(&saved);
+        request.chain = &saved.chain;
+        request.userdata = &told;
+        CHECK_INT(restore_run(store, &request, NULL, &summary, &error), 0);
+        CHECK(has(at("source/a/one"), "linked") && has(at("to/x/y/three"), "linked"));
+        CHECK_INT(inode_of(at("source/a/one")), inode_of(at("source/a/two")));
+        CHECK_INT(inode_of(at("to/x/y/three")), inode_of(at("to/x/y/four")));
+        CHECK(inode_of(at("source/a/one")) != inode_of(at("to/x/y/three")));
+        CHECK(is_absent(at("source/b")) && is_absent(at("source/c")));
+        CHECK(has(at("to/x/y/deep/file"), "b"));
+        CHECK_INT(summary.links_broken, 1);
+        CHECK_INT(told.copies, 1);
+        CHECK(summary.changed && told.failed == 0);
+        unload(&saved);
+}
+
+static const char *nowhere(void *userdata, const struct entry *entry) {
+        return "relative";
+}
+
+static void test_where_is_checked(void) {
+        struct restore_request request = { .where = nowhere, .result = tell };
+        struct vss_error error = VSS_ERROR_INIT;
+        struct restore_summary summary;
+        struct told told = { 0 };
+        struct saved saved;
+
+        begin();
+        put(at("source/file"), "text");
+        save(VSS_BT_FULL);
+        load(&saved);
+        request.chain = &saved.chain;
+        request.userdata = &told;
+        CHECK_INT(restore_run(store, &request, NULL, &summary, &error), E_INVALIDARG);
+        CHECK(strstr(told.words, "no absolute path"));
+        CHECK(told.placed == 0 && !summary.changed);
+        vss_error_clear(&error);
+        unload(&saved);
+}
+
+int main(void) {
+        scratch_folder(scratch);
+        RUN(test_where);
+        RUN(test_where_is_checked);
+        store = store_close(store);
+        return 0;
+}
