@@ -208,6 +208,7 @@ int writer_deliver(struct server *server, enum verb verb, uint64_t ticket, sd_bu
         answer.undo_size = result.undo.size;
         answer.autorecover = result.autorecover;
         answer.rollback_recovery = result.rollback_recovery;
+        answer.parallel_restores = result.parallel_restores;
         coordinator_answer(server->coordinator, ticket, &answer);
         wire_clear(&wire_result, &result);
         return 0;

@@ -162,6 +162,7 @@ static const struct wire_field result_fields[] = {
         F(fatal, "fatal", WIRE_BOOL),
         F(autorecover, "autorecover", WIRE_BOOL),
         F(rollback_recovery, "rollback-recovery", WIRE_BOOL),
+        F(parallel_restores, "parallel-restores", WIRE_BOOL),
         F(undo, "undo", WIRE_BYTES),
         { 0 },
 };

@@ -148,7 +148,7 @@ struct wire_result {
         int32_t failure, application_failure;
         char *message;
         bool fatal;
-        bool autorecover, rollback_recovery;
+        bool autorecover, rollback_recovery, parallel_restores;
         struct wire_bytes undo;
 };
 extern const struct wire_table wire_result;

@@ -169,6 +169,10 @@ int session_backup_complete(struct session *s, const struct component_document *
 
 static void restored(struct session *s) {
         cancelled_members(s);
+        for (size_t i = 0; i < s->n_members;
+             i++) /* who was left out of PostRestore is through too */
+                if (!s->members[i]->restoring || s->post_restored)
+                        bracket_end(s->members[i]);
         operation_finish(s);
 }
 

@@ -129,12 +129,16 @@ struct member {
         char *message;
         int metadata, components; /* owned, -1 none */
         bool identified, participates;
-        bool autorecover, rollback_recovery;
+        bool autorecover, rollback_recovery, parallel;
         bool named; /* in the document list of the operation that runs */
         bool reached; /* ROW_PARTICIPATES was sent */
         bool abort_over; /* ROW_ENDS_ABORT_DUTY was sent */
         bool aborted; /* Abort was sent since the last PrepareForBackup */
         bool restoring; /* PreRestore sent, PostRestore not yet */
+        bool bracket; /* PreRestore sent, PostRestore not yet over */
+        uint64_t turn; /* its number among those that wait for that, 0 when it does not wait */
+        uint64_t turn_ends_us;
+        struct timer turn_timer;
         bool asked; /* in the rank that runs */
         uint64_t window_us; /* end of its freeze window, 0 when it has none */
         void *token;
@@ -301,7 +305,7 @@ struct coordinator {
         struct ledger *ledgers;
         struct question *questions;
         struct pending *pending, *spare;
-        uint64_t last_ticket, last_operation;
+        uint64_t last_ticket, last_operation, last_turn;
         bool window_open, hold_open;
         struct note *notes;
         size_t n_notes, notes_capacity, lost_notes;
@@ -411,7 +415,18 @@ void member_lost(struct member *member, const char *words);
 void member_window_over(struct walk *walk, struct member *member);
 void member_abort(struct member *member); /* Abort to this one alone */
 void member_cancelled(struct member *member, const struct phase *phase);
+/* member_ask() - send it the event of the row that runs; member_not_asked() - it fails without */
+void member_ask(struct walk *walk, struct member *member);
+void member_not_asked(struct walk *walk, struct member *member, int code, const char *words);
 struct member *member_free(struct member *member);
+
+/* ---- bracket.c ---- */
+
+/* bracket_must_wait() - is @member in another restore? Then it is sent its event later, and @walk
+ * has one more pending */
+bool bracket_must_wait(struct walk *walk, struct member *member);
+void bracket_end(struct member *member); /* its restore is over, or nobody waits for it any more */
+void bracket_lost(struct member *member); /* its process is gone */
 
 /* ---- session.c ---- */
 

@@ -141,7 +141,7 @@ static void mark_sent(struct walk *w, struct member *m, const struct phase *phas
                 m->window_us = 0;
         }
         if (phase->due == DUE_NAMED)
-                m->restoring = true;
+                m->restoring = m->bracket = true;
         if (phase->due == DUE_RESTORING)
                 m->restoring = false;
         if (!(phase->flags & ROW_OPENS_WINDOW))
@@ -161,7 +161,8 @@ static void writer_done(void *owner, void *target, enum ending ending, struct an
         walk_answered(owner);
 }
 
-static void send_one(struct walk *w, struct member *m, const struct phase *phase) {
+void member_ask(struct walk *w, struct member *m) {
+        const struct phase *phase = &phases[*w->at];
         struct coordinator *c = m->session->coordinator;
         uint64_t timeout = phase_timeout(c, *w->at);
         struct answer none = ANSWER_INIT;
@@ -291,6 +292,7 @@ static void accepted(struct member *m, const struct phase *phase, struct answer 
                 m->identified = answer->document >= 0;
                 m->autorecover = answer->autorecover;
                 m->rollback_recovery = answer->rollback_recovery;
+                m->parallel = answer->parallel_restores;
         }
         take_document(m, phase, answer);
         if (answer->failure == VSS_E_WRITERERROR_PARTIAL_FAILURE)
@@ -308,6 +310,8 @@ static void ended(struct walk *w, struct member *m, enum ending ending, struct a
         bool well = is_well(ending, answer);
 
         m->asked = false;
+        if (phase->due == DUE_RESTORING)
+                bracket_end(m);
         if (ending == ENDED_ANSWERED && answer->result >= 0 && (phase->flags & ROW_PARTICIPATES)) {
                 if (phase->state_ok == VSS_WS_STABLE && well) /* B-104: a new session's beginning */
                         m->failure = m->application_failure = 0;
@@ -355,6 +359,17 @@ void member_cancelled(struct member *m, const struct phase *phase) {
         fail(m, phase->state_failed, VSS_E_WRITERERROR_RETRYABLE, 0, words);
 }
 
+void member_not_asked(struct walk *w, struct member *m, int code, const char *words) {
+        const struct phase *phase = &phases[*w->at];
+        char text[512];
+
+        (void)snprintf(text, sizeof(text), "writer '%s' was not asked to '%s': %s",
+                       m->identity.name, phase->name, words);
+        m->asked = false;
+        note_rejected(m, phase, code, text);
+        fail(m, phase->state_failed, code, 0, text);
+}
+
 /* What a writer that dies while nothing is asked of it has failed at. */
 static const uint32_t lost_in[VSS_WS_COUNT] = {
         [VSS_WS_STABLE] = VSS_WS_UNKNOWN,
@@ -368,6 +383,7 @@ void member_lost(struct member *m, const char *words) {
         struct coordinator *c = m->session->coordinator;
         char text[256];
 
+        bracket_lost(m);
         m->party = NULL;
         m->window_us = 0;
         ledgers_lose_member(m);
@@ -415,8 +431,9 @@ static void send(struct walk *w, const struct phase *phase, unsigned rank) {
         if ((phase->flags & ROW_PARTICIPATES) && s->set)
                 s->set->ledger->reached_writers = true;
         for (size_t i = 0; i < s->n_members && w->session && *w->at != PHASE_COUNT; i++)
-                if (in_rank(s->members[i], phase, rank) && due(s->members[i], phase))
-                        send_one(w, s->members[i], phase);
+                if (in_rank(s->members[i], phase, rank) && due(s->members[i], phase) &&
+                    !(phase->due == DUE_NAMED && bracket_must_wait(w, s->members[i])))
+                        member_ask(w, s->members[i]);
 }
 
 const struct audience_ops audience_writers = { .ranks = ranks, .open = open, .send = send };

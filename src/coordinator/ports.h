@@ -161,6 +161,7 @@ struct answer {
         size_t undo_size;
         bool autorecover; /* IDENTIFY: a component asks for a writable copy (S-51) */
         bool rollback_recovery; /* IDENTIFY: likewise, for rollback contexts only */
+        bool parallel_restores; /* IDENTIFY: several restores of it may run at once */
 
         bool supported; /* IS_VOLUME_SUPPORTED; message says why not */
         uint32_t hold, instant, attributes;

@@ -121,6 +121,8 @@ struct session *session_free(struct session *s) {
         calls_forget(s->coordinator, &s->walk, NULL);
         session_set_over(s);
         for (size_t i = 0; i < s->n_members; i++)
+                bracket_end(s->members[i]);
+        for (size_t i = 0; i < s->n_members; i++)
                 member_free(s->members[i]);
         free(s->members);
         free(s->absent);

@@ -370,6 +370,10 @@ static int finish_metadata(struct vss_writer *writer, struct vss_create_writer_m
                 (writer->described &&
                  vss_examine_writer_metadata_get_exclude_from_snapshot_count(writer->described));
         result->rollback_recovery = flags & VSS_CF_APP_ROLLBACK_RECOVERY;
+        result->parallel_restores =
+                writer->described &&
+                vss_examine_writer_metadata_get_backup_schema(writer->described) &
+                        VSS_BS_WRITER_SUPPORTS_PARALLEL_RESTORES;
         if (dropped && asprintf(&result->message,
                                 "writer '%s' declares schema bits 0x%x that its components do "
                                 "not bear; they are left out",

@@ -74,6 +74,8 @@ static void w_unload(struct vss_writer *w) {
         tell("unload ");
 }
 
+static uint32_t schema_bits;
+
 static int w_identify(struct vss_writer *w, struct vss_create_writer_metadata *md,
                       struct vss_error *e) {
         const struct vss_component_info info = { .type = VSS_CT_FILEGROUP,
@@ -89,6 +91,8 @@ static int w_identify(struct vss_writer *w, struct vss_create_writer_metadata *m
                 r = vss_create_writer_metadata_add_files_to_file_group(md, NULL, "data", &files, e);
         if (r >= 0)
                 r = vss_create_writer_metadata_set_restore_method(md, &method, e);
+        if (r >= 0 && schema_bits)
+                r = vss_create_writer_metadata_set_backup_schema(md, schema_bits, e);
         return r < 0 ? r : event(w, "identify", e);
 }
 
@@ -405,6 +409,12 @@ static void test_backup(void) {
         CHECK_INT(load(), 0);
         bcd = new_document();
         CHECK(result.autorecover && !result.rollback_recovery); /* M-37 */
+        CHECK(!result.parallel_restores);
+        schema_bits = VSS_BS_WRITER_SUPPORTS_PARALLEL_RESTORES;
+        CHECK_INT(send("Identify", &null_id), 0);
+        CHECK(result.parallel_restores); /* */
+        schema_bits = 0;
+        forget();
         send_fragment(bcd, "PrepareBackup", COMPONENT_EVENT_PREPARE_BACKUP);
         c = vss_writer_components_get_component(bcd_get_writer(bcd, 0), 0);
         CHECK_STR(vss_component_get_backup_metadata(c), "from prepare");

@@ -333,6 +333,7 @@ static void writer_does(struct actor *a, const struct queued *q, struct answer *
         if (verb == VERB_IDENTIFY) {
                 answer->document = world_document(a->world);
                 answer->autorecover = a->autorecover;
+                answer->parallel_restores = a->parallel;
         }
         if (q->call.document >= 0 && verb != VERB_BACKUP_COMPLETE)
                 answer->document = world_document(a->world);
@@ -634,7 +635,7 @@ static void progress(void *userdata, struct operation *operation, const char *ph
 static void completed(void *userdata, struct operation *operation, int code, const char *words) {
         struct world *w = userdata;
 
-        CHECK(!w->op_done); /* once */
+        CHECK(!w->op_done || w->several); /* once */
         w->op_done = true;
         w->completions++;
         w->op_code = code;

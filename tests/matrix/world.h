@@ -60,7 +60,7 @@ struct actor {
         uint32_t level, freeze_timeout_ms;
         enum verb token_at; /* deposits its undo token there */
         bool token, holding; /* outside of its process */
-        bool answered_freeze, autorecover;
+        bool answered_freeze, autorecover, parallel;
         int32_t veto; /* answered at fault RETRYABLE instead of that */
         unsigned freezes, thaws, aborts, undos;
         struct vss_id shutdown_set;
@@ -111,6 +111,7 @@ struct world {
         unsigned record_writes;
         struct vss_id elsewhere; /* a set that another service has made, which still runs */
 
+        bool several; /* sessions: one operation may end while another is looked at */
         bool op_done;
         int op_code;
         char op_words[512];
