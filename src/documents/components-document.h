@@ -104,6 +104,11 @@ int bcd_set_selected_for_restore(struct bcd *bcd, const struct vss_component_key
                                  bool selected, const struct vss_id *instance,
                                  struct vss_error *reterr);
 
+/* bcd_get_instance_name() - of the instance that had the component when it was backed up, lent;
+ * NULL: not there. The type does not matter, no two components differ in it only (D-25) */
+const char *bcd_get_instance_name(const struct bcd *bcd, const struct vss_id *class_id,
+                                  const char *logical_path, const char *name);
+
 /* bcd_get_selected_instance() - what bcd_set_selected_for_restore() was told, null otherwise */
 struct vss_id bcd_get_selected_instance(const struct bcd *bcd, const struct vss_component_key *key);
 

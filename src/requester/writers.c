@@ -261,10 +261,19 @@ bool bc_declares(const struct gathered *writer, const char *logical_path, const 
         return false;
 }
 
+static bool has_name(const struct gathered *writer, const char *instance_name) {
+        const char *own = writer->identity.instance_name;
+
+        return strcmp(own ? own : "", instance_name ? instance_name : "") == 0;
+}
+
 /* R-30: components are unique over the instances of a class (M-13), so the instance that declares
- * this one is meant; else the earliest that wants to hear of restores */
+ * this one is meant; else, of those that want to hear of restores, the one with the name that it
+ * had in the backup, or the earliest */
 struct gathered *bc_find_class(struct vss_backup_components *bc, const struct vss_id *class_id,
                                const char *logical_path, const char *name) {
+        const char *stored =
+                name ? bcd_get_instance_name(bc->bcd, class_id, logical_path, name) : NULL;
         struct gathered *best = NULL;
 
         for (size_t i = 0; i < bc->writer_count; i++) {
@@ -279,7 +288,7 @@ struct gathered *bc_find_class(struct vss_backup_components *bc, const struct vs
                 wants = vss_examine_writer_metadata_get_restore_method(writer->metadata, &method) !=
                                 0 ||
                         method.writer_restore != VSS_WRE_NEVER;
-                if (!best && wants)
+                if (wants && (!best || (!has_name(best, stored) && has_name(writer, stored))))
                         best = writer;
         }
         for (size_t i = 0; !best && i < bc->writer_count; i++)
