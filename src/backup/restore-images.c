@@ -61,8 +61,12 @@ struct restore_images *restore_images_free(struct restore_images *images) {
         return NULL;
 }
 
+static const struct set_place *last_of(const struct component *c) {
+        return &c->chain.links[c->chain.count - 1];
+}
+
 static const struct component_key *key_of(const struct component *c) {
-        return &set_place_component(&c->chain.links[c->chain.count - 1])->key;
+        return &set_place_component(last_of(c))->key;
 }
 
 /* ---- before anything happens ---- */
@@ -122,6 +126,37 @@ int restore_images_add(struct restore_images *images, const struct set_place *wa
         if (c.at_once)
                 c.next = c.chain.count - 1;
         images->items[images->count++] = c;
+        return 0;
+}
+
+/* rehearse_operation() - all components whose last image lies where that of @first does */
+static int rehearse_operation(struct restore_images *images, size_t first,
+                              struct vss_error *reterr) {
+        const struct set_place *place = last_of(&images->items[first]);
+        const struct restore_writers_watch silent = { NULL, images->watch->wishes, NULL };
+        _cleanup_(restore_writers_freep) struct restore_writers *writers = NULL;
+        int r = restore_writers_open(images->store, place->set, place->operation,
+                                     images->watch->config_dir, &silent, &writers, reterr);
+
+        for (size_t i = first; r >= 0 && i < images->count; i++)
+                if (is_same_operation(last_of(&images->items[i]), place))
+                        r = restore_writers_select(writers, key_of(&images->items[i]), false,
+                                                   reterr);
+        return r;
+}
+
+int restore_images_rehearse(struct restore_images *images, struct vss_error *reterr) {
+        for (size_t i = 0; i < images->count; i++) {
+                bool before = false;
+                int r;
+
+                for (size_t k = 0; k < i && !before; k++)
+                        before = is_same_operation(last_of(&images->items[k]),
+                                                   last_of(&images->items[i]));
+                r = before ? 0 : rehearse_operation(images, i, reterr);
+                if (r < 0)
+                        return r;
+        }
         return 0;
 }
 

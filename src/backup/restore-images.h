@@ -58,6 +58,10 @@ struct restore_images *restore_images_free(struct restore_images *images);
  * 0 or -ENOMEM */
 int restore_images_add(struct restore_images *images, const struct set_place *wanted);
 
+/* restore_images_rehearse() - would the writers take what is wished for? Selects, and tells nobody;
+ * needed only when there are wishes. 0, or the first refusal */
+int restore_images_rehearse(struct restore_images *images, struct vss_error *reterr);
+
 /* restore_images_run() - all that were added; what became of them was told to the watch */
 void restore_images_run(struct restore_images *images);
 

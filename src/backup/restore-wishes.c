@@ -12,6 +12,21 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 
+/* concerns() - are the wishes for this component? */
+static bool concerns(const struct restore_wishes *wishes, const struct component_key *key) {
+        for (size_t i = 0; i < wishes->component_count; i++)
+                if (component_key_equal(&wishes->components[i], key))
+                        return true;
+        return wishes->component_count == 0;
+}
+
+bool restore_wishes_need_writer(const struct restore_wishes *wishes,
+                                const struct component_key *key) {
+        return concerns(wishes, key) &&
+               (wishes->target_count > 0 || wishes->name || wishes->options || wishes->instance ||
+                wishes->authoritative || wishes->roll_forward != VSS_RF_UNDEFINED);
+}
+
 int restore_wishes_destination(const struct restore_wishes *wishes, const char *path, char **ret) {
         const struct restore_mapping *best = NULL;
         const char *rest;
@@ -49,14 +64,14 @@ static int no_instance(const char *wanted, const char *running, struct vss_error
 }
 
 int restore_wishes_instance(const struct restore_wishes *wishes, struct vss_backup_components *bc,
-                            const struct vss_id *class, struct vss_id *ret,
+                            const struct component_key *key, struct vss_id *ret,
                             struct vss_error *reterr) {
         _cleanup_free_ char *running = strdup("");
         size_t count = 0;
         int r;
 
         *ret = (struct vss_id){ { 0 } };
-        if (!wishes->instance)
+        if (!wishes->instance || !concerns(wishes, key))
                 return 0;
         r = vss_backup_components_get_writer_metadata_count(bc, &count, reterr);
         for (size_t i = 0; r >= 0 && i < count; i++) {
@@ -69,7 +84,7 @@ int restore_wishes_instance(const struct restore_wishes *wishes, struct vss_back
                     0)
                         continue;
                 vss_examine_writer_metadata_get_identity(metadata, &writer);
-                if (!vss_id_equal(&writer.writer_id, class))
+                if (!vss_id_equal(&writer.writer_id, &key->writer_id))
                         continue;
                 if (is_instance(wishes->instance, &writer)) {
                         *ret = writer.instance_id;
@@ -161,7 +176,9 @@ int restore_wishes_apply(const struct restore_wishes *wishes, struct vss_backup_
                                                   .name = key->name };
         int r = add_parts(wishes, bc, key, &public, reterr);
 
-        if (r >= 0 && wishes->options)
+        if (r < 0 || !concerns(wishes, key))
+                return r;
+        if (wishes->options)
                 r = vss_backup_components_set_restore_options(bc, &public, wishes->options, reterr);
         if (r >= 0 && wishes->name)
                 r = vss_backup_components_set_restore_name(bc, &public, wishes->name, reterr);

@@ -21,10 +21,13 @@ struct wished_part {
 
 /* struct restore_wishes - all zero: none. Lists and strings are lent */
 struct restore_wishes {
-        const struct restore_mapping *targets; /* folders; file sets in them go to the new one */
-        size_t target_count;
         const struct wished_part *parts; /* a component without one is meant as a whole */
         size_t part_count;
+        /* whom the rest is for; count 0: every component */
+        const struct component_key *components;
+        size_t component_count;
+        const struct restore_mapping *targets; /* folders; file sets in them go to the new one */
+        size_t target_count;
         const char *name; /* SetRestoreName */
         const char *options; /* SetRestoreOptions */
         uint32_t roll_forward; /* enum vss_rollforward_type; UNDEFINED: nothing is said of it */
@@ -33,10 +36,14 @@ struct restore_wishes {
         bool authoritative;
 };
 
-/* restore_wishes_instance() - the running instance of this class that is wished for
+/* restore_wishes_need_writer() - is there something for @key that only its writer can do? */
+bool restore_wishes_need_writer(const struct restore_wishes *wishes,
+                                const struct component_key *key);
+
+/* restore_wishes_instance() - the running instance that is wished for @key
  * Return: 0 and *ret, the null id when none is; VSS_E_OBJECT_NOT_FOUND with those that run */
 int restore_wishes_instance(const struct restore_wishes *wishes, struct vss_backup_components *bc,
-                            const struct vss_id *class, struct vss_id *ret,
+                            const struct component_key *key, struct vss_id *ret,
                             struct vss_error *reterr);
 
 /* restore_wishes_apply() - after SetSelectedForRestore, before PreRestore

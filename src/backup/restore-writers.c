@@ -120,13 +120,6 @@ static enum presence presence_of(const struct restore_writers *rw, const struct 
         return best;
 }
 
-/* needs_writer() - is there a wish that only a writer can fulfil? */
-static bool needs_writer(const struct restore_wishes *wishes) {
-        return wishes && (wishes->target_count > 0 || wishes->name || wishes->options ||
-                          wishes->roll_forward != VSS_RF_UNDEFINED || wishes->instance ||
-                          wishes->authoritative);
-}
-
 static int select_told(struct restore_writers *rw, const struct component_key *key, bool more,
                        struct vss_error *reterr) {
         const struct restore_wishes *wishes = rw->watch.wishes;
@@ -135,7 +128,7 @@ static int select_told(struct restore_writers *rw, const struct component_key *k
         int r = 0;
 
         if (wishes)
-                r = restore_wishes_instance(wishes, rw->bc, &key->writer_id, &instance, reterr);
+                r = restore_wishes_instance(wishes, rw->bc, key, &instance, reterr);
         if (r >= 0)
                 r = vss_backup_components_set_selected_for_restore(rw->bc, &public, true, &instance,
                                                                    reterr);
@@ -162,7 +155,7 @@ int restore_writers_select(struct restore_writers *rw, const struct component_ke
         if (presence == WRITER_TOLD) {
                 r = select_told(rw, key, more, reterr);
                 s->told = r >= 0;
-        } else if (needs_writer(rw->watch.wishes))
+        } else if (rw->watch.wishes && restore_wishes_need_writer(rw->watch.wishes, key))
                 r = vss_fail(reterr, VSS_E_NOT_SUPPORTED,
                              "its writer %s, and only the writer can do what was asked for; "
                              "restore it without these options, or with --into",

@@ -12,10 +12,9 @@
 
 #include "backup/restore-images.h"
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "restore.h"
 #include "vssctl.h"
-
-DEFINE_CLEANUP(struct restore_images *, restore_images_free)
 
 static bool cut_short;
 
@@ -73,17 +72,18 @@ static void add_summary(struct restore_summary *total, const struct restore_summ
 struct pass {
         struct restoring restoring;
         const struct chain *chain;
+        const struct chosen_image *chosen;
         size_t image; /* as in struct restore_request */
         const struct paths *first; /* put in the pass before, or NULL */
 };
 
-static bool is_not_first(void *userdata, const struct entry *entry) {
+static bool is_wanted(void *userdata, const struct entry *entry) {
         const struct pass *pass = userdata;
 
-        for (size_t i = 0; i < pass->first->count; i++)
+        for (size_t i = 0; pass->first && i < pass->first->count; i++)
                 if (strcmp(pass->first->items[i], entry->path) == 0)
                         return false;
-        return true;
+        return restore_image_wants(pass->chosen, entry->path);
 }
 
 static int run_pass(const struct source_set *from, struct pass *pass, const struct paths *paths,
@@ -98,7 +98,9 @@ static int run_pass(const struct source_set *from, struct pass *pass, const stru
                 .paths_count = paths->count,
                 .existing = from->order->keep_existing ? RESTORE_KEEP : RESTORE_REPLACE,
                 .result = on_result,
-                .wanted = pass->first ? is_not_first : NULL,
+                .mappings = from->order->targets,
+                .mappings_count = from->order->wishes.target_count,
+                .wanted = pass->first || !pass->chosen->whole ? is_wanted : NULL,
                 .userdata = pass,
         };
         int r = restore_run(from->store, &request, &watch, &one, error);
@@ -107,12 +109,19 @@ static int run_pass(const struct source_set *from, struct pass *pass, const stru
         return r;
 }
 
+static bool is_asked_path(const struct restore_order *order, const char *path) {
+        for (size_t i = 0; i < order->path_count; i++)
+                if (path_is_below(path, order->paths[i]))
+                        return true;
+        return order->path_count == 0;
+}
+
 /* restore_chain() - @first: files to put before the others; those not asked for are none */
 static int restore_chain(const struct source_set *from, const struct chain *chain, size_t image,
-                         const struct paths *first, struct restore_summary *total,
-                         struct vss_error *error) {
-        const struct set_component *component = set_place_component(&chain->links[0]);
-        struct pass pass = { { .component = component_name(&component->key) }, chain, image, NULL };
+                         const struct chosen_image *chosen, const struct paths *first,
+                         struct restore_summary *total, struct vss_error *error) {
+        const struct component_key *key = &set_place_component(&chosen->place)->key;
+        struct pass pass = { { .component = component_name(key) }, chain, chosen, image, NULL };
         _cleanup_free_ const char **items = calloc(first->count + 1, sizeof(*items));
         const struct paths all = { from->order->paths, from->order->path_count };
         struct paths asked = { items, 0 };
@@ -121,7 +130,7 @@ static int restore_chain(const struct source_set *from, const struct chain *chai
         if (!items)
                 return vss_fail(error, -ENOMEM, "out of memory");
         for (size_t i = 0; i < first->count; i++)
-                if (restore_is_asked_path(from->order, first->items[i]))
+                if (is_asked_path(from->order, first->items[i]))
                         items[asked.count++] = first->items[i];
         if (asked.count > 0) {
                 r = run_pass(from, &pass, &asked, total, error);
@@ -131,17 +140,18 @@ static int restore_chain(const struct source_set *from, const struct chain *chai
 }
 
 /* restore_at_once() - the chain put together: beside, or the requester's own files */
-static int restore_at_once(const struct source_set *from, const struct set_place *place,
+static int restore_at_once(const struct source_set *from, const struct chosen_image *chosen,
                            struct restore_summary *total) {
-        const struct set_component *component = set_place_component(place);
+        const struct set_component *component = set_place_component(&chosen->place);
         _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
         struct chain chain = { 0 };
-        int r = chain_of(from->sets, place, &chain, &error);
+        int r = chain_of(from->sets, &chosen->place, &chain, &error);
 
         if (r >= 0 && !component->good)
                 restore_say_failed_then(component);
         if (r >= 0)
-                r = restore_chain(from, &chain, 0, &(struct paths){ NULL, 0 }, total, &error);
+                r = restore_chain(from, &chain, 0, chosen, &(struct paths){ NULL, 0 }, total,
+                                  &error);
         chain_done(&chain);
         return r < 0 ? report_error(&error, "%s", component_name(&component->key)) : EXIT_OK;
 }
@@ -153,7 +163,6 @@ struct in_place {
         struct restore_summary *total;
         struct restore_images *images;
         int result; /* exit code */
-        bool found;
 };
 
 static void on_note(void *userdata, const char *words) {
@@ -185,6 +194,7 @@ static int on_files(void *userdata, const struct image_turn *turn, struct vss_er
         if (!component->good)
                 restore_say_failed_then(component);
         return restore_chain(all->from, turn->chain, turn->image,
+                             restore_image_of(all->from->choice, turn->key),
                              &(struct paths){ turn->first, turn->first_count }, all->total, reterr);
 }
 
@@ -199,33 +209,55 @@ static void on_left(void *userdata, const struct component_key *key, size_t done
         restore_say_left(key, done, count);
 }
 
-static int add_in_place(void *userdata, const struct set_place *place) {
-        struct in_place *all = userdata;
+/* put_plain() - what no writer hears of; 0 or the last exit code */
+static int put_plain(struct in_place *all) {
+        const struct restore_choice *choice = all->from->choice;
+        int result = EXIT_OK;
 
-        all->found = true;
-        return place->component > 0 ? restore_images_add(all->images, place) : 0;
-}
+        for (size_t i = 0; i < choice->count; i++) {
+                const struct chosen_image *chosen = &choice->images[i];
+                int r = EXIT_OK;
 
-static int put_plain(void *userdata, const struct set_place *place) {
-        struct in_place *all = userdata;
-
-        all->found = true;
-        if (all->images && place->component > 0)
-                return 0;
-        if (stop_now()) {
-                restore_say_left(&set_place_component(place)->key, 0, 1);
-                return 0;
+                if (all->images && chosen->place.component > 0)
+                        continue;
+                if (stop_now())
+                        restore_say_left(&set_place_component(&chosen->place)->key, 0, 1);
+                else
+                        r = restore_at_once(all->from, chosen, all->total);
+                if (r != EXIT_OK)
+                        result = r;
         }
-        return restore_at_once(all->from, place, all->total);
+        return result;
 }
 
-/* all chains are looked through before the first byte is written or the first writer told */
-int restore_all(const struct source_set *from, bool *found, struct restore_summary *total) {
-        _cleanup_(restore_images_freep) struct restore_images *images = NULL;
+/* add_components() - all chains are looked through before the first byte is written or the first
+ * writer told */
+static int add_components(struct in_place *all, const struct restore_images_watch *watch) {
+        const struct restore_choice *choice = all->from->choice;
+        int r = restore_images_new(all->from->store, all->from->sets, watch, &all->images);
+
+        for (size_t i = 0; r >= 0 && i < choice->count; i++)
+                if (choice->images[i].place.component > 0)
+                        r = restore_images_add(all->images, &choice->images[i].place);
+        return r;
+}
+
+/* rehearse() - a wish that a writer cannot fulfil is refused as a whole; exit code */
+static int rehearse(const struct in_place *all) {
+        _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
+
+        if (!all->images || !restore_has_wishes(&all->from->order->wishes) ||
+            restore_images_rehearse(all->images, &error) >= 0)
+                return EXIT_OK;
+        return report_error(&error, "nothing is restored");
+}
+
+int restore_all(const struct source_set *from, struct restore_summary *total) {
         struct in_place all = { .from = from, .total = total };
         const struct restore_images_watch watch = {
                 .userdata = &all,
                 .config_dir = arg_config,
+                .wishes = &from->order->wishes,
                 .at_once = from->order->keep_existing,
                 .note = on_note,
                 .stop = on_stop,
@@ -234,15 +266,15 @@ int restore_all(const struct source_set *from, bool *found, struct restore_summa
                 .failed = on_failed,
                 .left = on_left,
         };
-        int r;
+        int r = EXIT_MEMORY;
 
-        if (from->order->in_place &&
-            (restore_images_new(from->store, from->sets, &watch, &images) < 0 ||
-             (all.images = images, restore_for_each(from, add_in_place, &all) < 0)))
-                return EXIT_MEMORY;
-        r = restore_for_each(from, put_plain, &all);
-        if (images)
-                restore_images_run(images);
-        *found = all.found;
+        if (from->order->into || add_components(&all, &watch) >= 0)
+                r = rehearse(&all);
+        if (r == EXIT_OK) {
+                r = put_plain(&all);
+                if (r != EXIT_MEMORY && all.images)
+                        restore_images_run(all.images);
+        }
+        restore_images_free(all.images);
         return r != EXIT_OK ? r : all.result;
 }

@@ -7,44 +7,104 @@
 #define TOOLS_VSSCTL_RESTORE_H
 
 #include "backup/engine.h"
+#include "backup/restore-wishes.h"
 #include "list.h"
 
+/* struct restore_order - where to: one of @into, @in_place, targets, or the last two */
 struct restore_order {
         const char *from, *set;
-        const char *into; /* a folder that is there, resolved; NULL: in place */
+        const char *into; /* a folder that is there, resolved */
         struct component_list components;
-        const char *const *paths; /* clean; count 0: everything */
-        size_t path_count;
+        const char **paths; /* clean; count 0: everything */
+        size_t path_count, path_capacity;
+        struct restore_mapping targets[32]; /* from NULL: all that is asked for */
+        struct restore_wishes wishes;
         bool in_place, keep_existing;
+        /* what all this lends */
+        char *into_resolved, *common, *target_from[32], *target_to[32];
+        struct component_key *keys;
 };
+
+/* ---- restore-order.c: the command line; exit codes, after words ---- */
+
+int restore_order_path(struct restore_order *order, const char *path);
+int restore_order_target(struct restore_order *order, const char *given); /* "[FROM=]DIR" */
+int restore_order_roll_forward(struct restore_order *order, const char *given);
+/* restore_order_check() - what goes together; makes @into */
+int restore_order_check(struct restore_order *order);
+void restore_order_done(struct restore_order *order);
 
 /* struct source_set - what a restore runs over, the same for all its parts */
 struct source_set {
-        const struct restore_order *order;
+        struct restore_order *order;
         struct store *store;
         const struct set_list *sets;
         const struct set_info *set;
+        struct restore_choice *choice;
 };
 
 /* ---- restore-choice.c: what was asked for ---- */
 
-/* restore_check_asked() - all that was named is there: who restores two things and mistypes one
- * must not be told that all went well. Exit code, after words */
-int restore_check_asked(const struct source_set *from);
+/* struct chosen_image - a component, or the requester's own files, that will be restored */
+struct chosen_image {
+        struct set_place place;
+        bool named; /* asked for, else it comes along */
+        bool whole; /* else only these subcomponents with all below them: */
+        size_t *parts, part_count, part_capacity; /* indices of @writer's components */
+        const struct chosen_writer *writer; /* as stored; NULL: not known, or not looked for yet */
+        size_t index; /* of the component itself there */
+};
 
-/* restore_for_each() - calls @each with each image that was asked for; 0 or what @each returned */
-int restore_for_each(const struct source_set *from,
-                     int (*each)(void *userdata, const struct set_place *place), void *userdata);
+struct choice_operation {
+        size_t *slots; /* of each component: its number among the images from 1, while choosing */
+        bool tried, good; /* to read: */
+        struct stored_writers writers;
+};
 
-bool restore_is_asked_path(const struct restore_order *order, const char *path);
+struct restore_choice {
+        struct chosen_image *images; /* in the order of the set */
+        size_t count, capacity;
+        struct wished_part *parts; /* of all of them; lent for struct restore_wishes */
+        size_t part_count;
+        struct choice_operation *operations;
+        size_t operation_count;
+};
+
+/* restore_choose() - fills from->choice; exit code, after words. restore_choice_done() is needed
+ * either way */
+int restore_choose(const struct source_set *from);
+void restore_choice_done(struct restore_choice *choice);
+
+/* restore_image_of() - NULL when the component is not restored */
+struct chosen_image *restore_image_of(const struct restore_choice *choice,
+                                      const struct component_key *key);
+/* restore_image_wants() - is this file of the image among what was chosen of it? */
+bool restore_image_wants(const struct chosen_image *image, const char *path);
+
+/* restore_know_writer() - what it declared, from the backup, if that can be read */
+void restore_know_writer(const struct source_set *from, struct chosen_image *image);
+
+/* restore_for_each_file_set() - of what was chosen of the image; none when the writer's document
+ * cannot be read. What @fn returned */
+int restore_for_each_file_set(const struct source_set *from, struct chosen_image *image,
+                              file_set_fn fn, void *userdata);
+
+/* ---- restore-gates.c: what was asked of the writers ---- */
+
+/* restore_check_wishes() - can the writers do what is wished for, do the new targets fit? Completes
+ * the order's wishes; exit code, after words */
+int restore_check_wishes(const struct source_set *from);
+
+/* restore_has_wishes() - beyond parts of components */
+bool restore_has_wishes(const struct restore_wishes *wishes);
 
 /* ---- restore-run.c: the files ---- */
 
 /* restore_was_cut_short() - a signal came, and something was left undone for it */
 bool restore_was_cut_short(void);
 
-/* restore_all() - exit code, after words; @found: there was anything */
-int restore_all(const struct source_set *from, bool *found, struct restore_summary *total);
+/* restore_all() - exit code, after words */
+int restore_all(const struct source_set *from, struct restore_summary *total);
 
 /* ---- restore-report.c: what is said ---- */
 

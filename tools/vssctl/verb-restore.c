@@ -16,32 +16,46 @@
 
 DEFINE_CLEANUP(struct store *, store_close)
 
-enum { OPT_FROM = 1, OPT_SET, OPT_INTO, OPT_IN_PLACE, OPT_COMPONENT, OPT_KEEP };
+enum {
+        OPT_FROM = 1,
+        OPT_SET,
+        OPT_INTO,
+        OPT_IN_PLACE,
+        OPT_TARGET,
+        OPT_PATH,
+        OPT_COMPONENT,
+        OPT_KEEP,
+        OPT_RENAME,
+        OPT_ROLL_FORWARD,
+        OPT_AUTHORITATIVE,
+        OPT_INSTANCE,
+        OPT_RESTORE_OPTION
+};
 
 static struct restore_order order = { .set = "latest" };
 
 static int restore_set(const struct source_set *from, struct restore_summary *total) {
-        int result = restore_check_asked(from);
-        bool found = false;
+        int r = restore_choose(from);
 
-        if (result != EXIT_OK)
-                return result;
-        result = restore_all(from, &found, total);
-        if (restore_was_cut_short()) {
-                fprintf(stderr, "vssctl: interrupted; what was restored so far is whole and on "
-                                "disk, everything else is as it was; the same command restores the "
-                                "rest\n");
-                return EXIT_RUNTIME;
-        }
-        if (!found)
-                return usage_error("nothing of what was asked for is in this backup");
-        return result;
+        if (r == EXIT_OK && from->choice->count == 0)
+                r = usage_error("nothing of what was asked for is in this backup");
+        if (r == EXIT_OK)
+                r = restore_check_wishes(from);
+        if (r != EXIT_OK)
+                return r;
+        r = restore_all(from, total);
+        if (!restore_was_cut_short())
+                return r;
+        fprintf(stderr, "vssctl: interrupted; what was restored so far is whole and on disk, "
+                        "everything else is as it was; the same command restores the rest\n");
+        return EXIT_RUNTIME;
 }
 
 static int restore_from(void) {
         _cleanup_(store_closep) struct store *store = NULL;
         _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
         struct restore_summary total = { 0 };
+        struct restore_choice choice = { 0 };
         struct set_list sets = { 0 };
         const struct set_info *set = NULL;
         int r = store_open(order.from, 0, &store, &error);
@@ -56,7 +70,7 @@ static int restore_from(void) {
         if (r < 0)
                 r = report_error(&error, "cannot find the backup");
         else {
-                r = restore_set(&(struct source_set){ &order, store, &sets, set }, &total);
+                r = restore_set(&(struct source_set){ &order, store, &sets, set, &choice }, &total);
                 if (r != EXIT_USAGE && restore_print_summary(set, &total) != EXIT_OK)
                         r = EXIT_MEMORY;
                 if (r == EXIT_OK && total.failed)
@@ -64,6 +78,7 @@ static int restore_from(void) {
                 if (r == EXIT_OK && order.path_count && total.placed == 0 && total.kept == 0)
                         r = usage_error("no such path is in this backup");
         }
+        restore_choice_done(&choice);
         set_list_done(&sets);
         return r;
 }
@@ -73,76 +88,83 @@ static const struct opt options[] = {
         { "set", "ID", "which backup: id, beginning of its name, or latest", OPT_SET },
         { "into", "DIR", "below this folder, which is made when absent", OPT_INTO },
         { "in-place", NULL, "where the files came from", OPT_IN_PLACE },
-        { "component", "PATH", "only this component; repeatable", OPT_COMPONENT },
+        { "target", "[FROM=]DIR", "what lay in FROM goes into DIR; repeatable", OPT_TARGET },
+        { "path", "PATH", "like an operand: only this path; repeatable", OPT_PATH },
+        { "component", "PATH", "only this component, or part of one; repeatable", OPT_COMPONENT },
         { "keep-existing", NULL, "leave files that exist as they are", OPT_KEEP },
+        { "rename", "NAME", "its application shall call the component so", OPT_RENAME },
+        { "roll-forward", "HOW", "replay logs: all, none, or up to the point HOW",
+          OPT_ROLL_FORWARD },
+        { "authoritative", NULL, "this state wins over those of its peers", OPT_AUTHORITATIVE },
+        { "instance", "NAME", "into this running instance, by name or id", OPT_INSTANCE },
+        { "restore-option", "TEXT", "words for the writer of the component", OPT_RESTORE_OPTION },
         { NULL, NULL, NULL, 0 },
 };
 
-static int parse_options(int argc, char *argv[]) {
-        int c;
-
-        while ((c = next_option(&verb_restore, argc, argv)) != -1)
-                switch (c) {
-                case OPT_FROM:
-                        order.from = optarg;
-                        break;
-                case OPT_SET:
-                        order.set = optarg;
-                        break;
-                case OPT_INTO:
-                        order.into = optarg;
-                        break;
-                case OPT_IN_PLACE:
-                        order.in_place = true;
-                        break;
-                case OPT_COMPONENT:
-                        if (component_list_add(&order.components, optarg) != EXIT_OK)
-                                return EXIT_USAGE;
-                        break;
-                case OPT_KEEP:
-                        order.keep_existing = true;
-                        break;
-                default:
-                        return EXIT_USAGE;
-                }
-        if (!order.from)
-                return usage_error("say which store: --from STORE");
-        if (order.into && order.in_place)
-                return usage_error("--into or --in-place, not both");
-        if (!order.into && !order.in_place)
-                return usage_error("say where to: --into DIR, or --in-place to replace what is "
-                                   "there");
+static int take_option(int c) {
+        switch (c) {
+        case OPT_FROM:
+                order.from = optarg;
+                break;
+        case OPT_SET:
+                order.set = optarg;
+                break;
+        case OPT_INTO:
+                order.into = optarg;
+                break;
+        case OPT_IN_PLACE:
+                order.in_place = true;
+                break;
+        case OPT_TARGET:
+                return restore_order_target(&order, optarg);
+        case OPT_PATH:
+                return restore_order_path(&order, optarg);
+        case OPT_COMPONENT:
+                return component_list_add(&order.components, optarg);
+        case OPT_KEEP:
+                order.keep_existing = true;
+                break;
+        case OPT_RENAME:
+                order.wishes.name = optarg;
+                break;
+        case OPT_ROLL_FORWARD:
+                return restore_order_roll_forward(&order, optarg);
+        case OPT_AUTHORITATIVE:
+                order.wishes.authoritative = true;
+                break;
+        case OPT_INSTANCE:
+                order.wishes.instance = optarg;
+                break;
+        case OPT_RESTORE_OPTION:
+                order.wishes.options = optarg;
+                break;
+        default:
+                return EXIT_USAGE;
+        }
         return EXIT_OK;
 }
 
 static int run_restore(int argc, char *argv[]) {
-        _cleanup_free_ char *into = NULL;
-        int r = parse_options(argc, argv);
+        int c, r = EXIT_OK;
 
-        if (r != EXIT_OK)
-                return r;
-        for (int i = optind; i < argc; i++)
-                if (!path_is_clean(argv[i]))
-                        return usage_error("'%s': name paths as they were, absolute and without "
-                                           "'.' or '..'",
-                                           printable(argv[i]));
-        if (order.into) {
-                r = mkdir_parents(order.into, 0755);
-                into = r < 0 ? NULL : realpath(order.into, NULL);
-                if (!into)
-                        return usage_error("'%s': %s", printable(order.into),
-                                           strerror(r < 0 ? -r : errno));
-                order.into = into;
+        while (r == EXIT_OK && (c = next_option(&verb_restore, argc, argv)) != -1)
+                r = take_option(c);
+        for (int i = optind; r == EXIT_OK && i < argc; i++)
+                r = restore_order_path(&order, argv[i]);
+        if (r == EXIT_OK)
+                r = restore_order_check(&order);
+        if (r == EXIT_OK) {
+                watch_interrupts();
+                r = restore_from();
         }
-        watch_interrupts();
-        order.paths = (const char *const *)(argv + optind);
-        order.path_count = (size_t)(argc - optind);
-        return restore_from();
+        restore_order_done(&order);
+        return r;
 }
 
 const struct verb verb_restore = {
         .name = "restore",
-        .synopsis = "--from STORE --into DIR | --in-place [OPTIONS] [PATH...]",
+        .synopsis =
+                "--from STORE --into DIR | --in-place | --target [FROM=]DIR [OPTIONS] [PATH...]",
         .summary = "Bring files back from a backup.",
         .options = options,
         .run = run_restore,
