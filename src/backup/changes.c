@@ -49,6 +49,14 @@ void changes_end(struct pass *pass) {
 }
 
 static int advance_to(struct pass *pass, const char *path) {
+        if (pass->changed && pass->base_item && path_compare(pass->base_item->path, path) < 0) {
+                int r = view_skip_to(pass->base, path, pass->reterr);
+
+                if (r >= 0)
+                        r = next_item(pass);
+                if (r < 0)
+                        return r;
+        }
         while (pass->base_item && path_compare(pass->base_item->path, path) < 0) {
                 int r = next_item(pass);
 

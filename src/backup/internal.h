@@ -155,6 +155,8 @@ int view_open_image(struct store *store, const struct chain *chain, struct view 
 int view_next_item(struct view *view, const struct view_item **ret, struct vss_error *reterr);
 /* view_skip_to() - items before @path are left out */
 int view_skip_to(struct view *view, const char *path, struct vss_error *reterr);
+/* view_only() - items are only these, which are lent, what is below them, and the folders above */
+void view_only(struct view *view, const char *const *paths, size_t count);
 int record_to_entry(const struct record *record, const struct set_place *image, struct entry *ret,
                     struct byte_range **ret_ranges);
 bool component_is_own(const struct component_key *key);

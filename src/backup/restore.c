@@ -205,6 +205,8 @@ static int place_all(struct restore *restore, struct vss_error *reterr) {
                         ? view_open_image(restore->store, &restore->chain, &view, reterr)
                         : view_open(restore->store, &restore->chain, NULL, &view, reterr);
 
+        if (r >= 0 && restore->request->paths)
+                view_only(view, restore->request->paths, restore->request->paths_count);
         while (r >= 0 && (r = view_next_item(view, &item, reterr)) > 0) {
                 if (item->gone && own)
                         continue;

@@ -13,40 +13,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "backup/internal.h"
+#include "backup/view-inside.h"
 #include "base/array.h"
 #include "base/cleanup.h"
 #include "base/file.h"
-
-struct cursor {
-        struct manifest_reader *reader;
-        const struct record *record; /* the next one, NULL at the end of the component */
-        uint32_t component;
-};
-
-struct shade {
-        char *path;
-        size_t link; /* hides what earlier links have below (and at) @path */
-        bool gone; /* because it was deleted: the name is known to be gone, not replaced */
-        bool tree; /* also below it */
-};
-
-struct view {
-        const struct chain *chain;
-        struct cursor *cursors;
-        struct shade *shades;
-        size_t shades_count, shades_capacity;
-        bool own; /* deletions are reproduced; otherwise they are reported (I-189) */
-        bool first_only; /* items are the first link's, see view_open_image() */
-        char *below;
-        struct view_part *parts;
-        struct text path; /* of the item that is lent */
-        struct view_item item;
-        bool lent; /* the cursors at the item's path have yet to move on */
-        struct byte_range *ranges;
-        struct entry entry;
-        struct view *gone; /* for view_next_gone() */
-};
 
 struct base_check {
         struct store *store;
@@ -102,7 +72,7 @@ static bool is_below(const struct view *view, const char *path) {
         return !view->below || path_is_below(path, view->below);
 }
 
-static int advance(struct view *view, size_t link, struct vss_error *reterr) {
+int view_advance(struct view *view, size_t link, struct vss_error *reterr) {
         struct cursor *cursor = &view->cursors[link];
         int r = manifest_next(cursor->reader, &cursor->record, reterr);
 
@@ -114,12 +84,11 @@ static int advance(struct view *view, size_t link, struct vss_error *reterr) {
         return r < 0 ? r : 0;
 }
 
-static int start_cursor(struct view *view, size_t link, const char *path,
-                        struct vss_error *reterr) {
+int view_start_cursor(struct view *view, size_t link, const char *path, struct vss_error *reterr) {
         struct cursor *cursor = &view->cursors[link];
         int r = manifest_seek(cursor->reader, cursor->component, path, reterr);
 
-        return r < 0 ? r : advance(view, link, reterr);
+        return r < 0 ? r : view_advance(view, link, reterr);
 }
 
 struct view *view_close(struct view *view) {
@@ -194,7 +163,7 @@ static int open_cursors(struct store *store, struct view *view, struct vss_error
         if (r >= 0 && view->below && strcmp(view->below, "/") != 0)
                 r = shades_above(store, view, reterr);
         for (size_t i = 0; i < view->chain->count && r >= 0; i++)
-                r = start_cursor(view, i, view->below ? view->below : "/", reterr);
+                r = view_start_cursor(view, i, view->below ? view->below : "/", reterr);
         return r;
 }
 
@@ -205,6 +174,7 @@ static int open_one(struct store *store, const struct chain *chain, const char *
 
         if (!view)
                 return vss_fail(reterr, -ENOMEM, "out of memory");
+        view->store = store;
         view->chain = chain;
         view->own = component_is_own(&set_place_component(&chain->links[0])->key);
         view->cursors = calloc(chain->count, sizeof(*view->cursors));
@@ -224,17 +194,7 @@ static int open_one(struct store *store, const struct chain *chain, const char *
 
 int view_open(struct store *store, const struct chain *chain, const char *below, struct view **ret,
               struct vss_error *reterr) {
-        struct view *view = NULL;
-        int r = open_one(store, chain, below, &view, reterr);
-
-        if (r >= 0)
-                r = open_one(store, chain, below, &view->gone, reterr);
-        if (r < 0) {
-                view_close(view);
-                return r;
-        }
-        *ret = view;
-        return 0;
+        return open_one(store, chain, below, ret, reterr);
 }
 
 int view_open_image(struct store *store, const struct chain *chain, struct view **ret,
@@ -269,7 +229,7 @@ static int shaded(const struct view *view, size_t link, const char *path) {
         return found;
 }
 
-static const char *lowest_path(const struct view *view) {
+const char *view_lowest_path(const struct view *view) {
         const char *lowest = NULL;
 
         for (size_t i = 0; i < view->chain->count; i++) {
@@ -309,14 +269,14 @@ static int take_part(struct view *view, size_t link) {
         return !partial;
 }
 
-static int move_on(struct view *view, struct vss_error *reterr) {
+int view_move_on(struct view *view, struct vss_error *reterr) {
         for (size_t i = 0; i < view->chain->count && view->lent; i++) {
                 const struct record *record = view->cursors[i].record;
                 int r;
 
                 if (!record || strcmp(record->path, view->item.path) != 0)
                         continue;
-                r = advance(view, i, reterr);
+                r = view_advance(view, i, reterr);
                 if (r < 0)
                         return r;
         }
@@ -383,14 +343,19 @@ static int take_all(struct view *view) {
         return 0;
 }
 
+int view_take(struct view *view) {
+        drop_shades(view, view->item.path);
+        return view->first_only ? take_first(view) : take_all(view);
+}
+
 /* the next path that some link has; without parts when it is hidden */
 static int next_path(struct view *view, struct vss_error *reterr) {
         const char *path;
-        int r = move_on(view, reterr);
+        int r = view_move_on(view, reterr);
 
         if (r < 0)
                 return r;
-        path = lowest_path(view);
+        path = view_lowest_path(view);
         if (!path)
                 return 0;
         text_reset(&view->path);
@@ -399,36 +364,21 @@ static int next_path(struct view *view, struct vss_error *reterr) {
         if (!view->item.path)
                 return vss_fail(reterr, -ENOMEM, "out of memory");
         view->lent = true;
-        drop_shades(view, view->item.path);
-        r = view->first_only ? take_first(view) : take_all(view);
+        r = view_take(view);
         return r < 0 ? vss_fail(reterr, r, "out of memory") : 1;
 }
 
 int view_next_item(struct view *view, const struct view_item **ret, struct vss_error *reterr) {
         int r;
 
-        do
-                r = next_path(view, reterr);
-        while (r > 0 && view->item.parts_count == 0);
+        do {
+                r = view->only ? view_skip_unwanted(view, reterr) : 0;
+                if (r >= 0)
+                        r = next_path(view, reterr);
+        } while (r > 0 && view->item.parts_count == 0);
         if (r > 0)
                 *ret = &view->item;
         return r;
-}
-
-int view_skip_to(struct view *view, const char *path, struct vss_error *reterr) {
-        for (;;) {
-                const char *next;
-                int r = move_on(view, reterr);
-
-                if (r < 0)
-                        return r;
-                next = lowest_path(view);
-                if (!next || path_compare(next, path) >= 0)
-                        return 0;
-                r = next_path(view, reterr);
-                if (r <= 0)
-                        return r;
-        }
 }
 
 int record_to_entry(const struct record *record, const struct set_place *image, struct entry *ret,
@@ -487,11 +437,11 @@ int view_next(struct view *view, const struct entry **ret, struct vss_error *ret
 
 int view_next_gone(struct view *view, const char **ret, struct vss_error *reterr) {
         const struct view_item *item;
-        int r;
+        int r = view->gone ? 0
+                           : open_one(view->store, view->chain, view->below, &view->gone, reterr);
 
-        do
-                r = view_next_item(view->gone, &item, reterr);
-        while (r > 0 && !item->gone);
+        while (r >= 0 && (r = view_next_item(view->gone, &item, reterr)) > 0 && !item->gone)
+                ;
         if (r > 0)
                 *ret = item->path;
         return r;
