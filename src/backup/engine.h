@@ -257,6 +257,7 @@ struct byte_range {
  * @pick:          which of the files
  * @names_only_change_with_ctime: inode numbers and ctimes of the copy are those of the originals
  *                 (btrfs, lvm). Without it SOURCE_COMPARE reads and hashes (mirror copies).
+ * @unchanging:    nobody writes to it any more: what the file system has on disk is its state
  * @follow:        links inside @read_path may be followed beneath the root (B-152)
  * @decide:        asked for every name by its original path; NULL takes everything. What is not
  *                 taken is not descended
@@ -270,7 +271,7 @@ struct source {
         int root_fd;
         const char *read_path;
         const char *filespec;
-        bool recursive, may_be_absent, follow, names_only_change_with_ctime;
+        bool recursive, may_be_absent, follow, names_only_change_with_ctime, unchanging;
         enum source_pick pick;
         vss_timestamp_t since;
         const struct byte_range *ranges; /* sorted, disjoint (I-121, I-130) */

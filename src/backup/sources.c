@@ -448,7 +448,8 @@ static int run_nested(struct job *job, const struct plan_item *item, struct deci
                                          .read_path = "",
                                          .filespec = item->filespec,
                                          .recursive = true,
-                                         .names_only_change_with_ctime = v->preserves_inodes };
+                                         .names_only_change_with_ctime = v->preserves_inodes,
+                                         .unchanging = true };
                 int r;
 
                 if (strcmp(v->mount_point, top) == 0 || !path_is_below(v->mount_point, top))
@@ -552,6 +553,7 @@ static int run_whole_item(struct job *job, const struct plan_item *item, uint32_
         source.root_fd = v->copy_fd;
         source.read_path = below(plan_reads(item), v->mount_point);
         source.names_only_change_with_ctime = v->preserves_inodes;
+        source.unchanging = true;
         if (is_repeated(job, item, &source))
                 return 0;
         r = run_source(job, item, &source, &deciding, reterr);

@@ -23,6 +23,9 @@
 
 #define OPEN_LEVELS 100
 
+/* names of a directory that are looked at together */
+#define LOOKS 512
+
 int open_beneath(int root_fd, const char *path, int flags, bool follow) {
         struct open_how how = { .flags = (unsigned)(flags | O_CLOEXEC) };
         long fd;
@@ -41,6 +44,7 @@ static void level_done(struct level *level) {
         closep(&level->fd);
         text_done(&level->names);
         free(level->list);
+        free(level->looks);
 }
 
 static int add_name(struct level *level, const struct dirent *entry) {
@@ -48,7 +52,8 @@ static int add_name(struct level *level, const struct dirent *entry) {
                 return 0;
         if (ARRAY_RESERVE(&level->list, level->count, &level->capacity) < 0)
                 return -ENOMEM;
-        level->list[level->count++] = (struct name){ level->names.size, entry->d_type };
+        level->list[level->count++] =
+                (struct name){ level->names.size, entry->d_ino, entry->d_type };
         text_raw(&level->names, entry->d_name, strlen(entry->d_name) + 1);
         return level->names.failed ? -ENOMEM : 0;
 }
@@ -291,15 +296,48 @@ static int visit_regular(struct walk *walk, int at, const char *name) {
         return r < 0 ? r : pass_progress(pass, walk->path.data);
 }
 
-static int visit(struct walk *walk, int at, const char *name, unsigned char type) {
+/* take_looks() - at the names of the level from @index on */
+static void take_looks(struct walk *walk, struct level *level, size_t index) {
+        size_t count = level->count - index < LOOKS ? level->count - index : LOOKS;
+
+        if (!level->looks)
+                level->looks = malloc(count * sizeof(*level->looks));
+        if (!level->looks)
+                return; /* one by one, then */
+        for (size_t i = 0; i < count; i++)
+                level->looks[i] = (struct look){ .inode = level->list[index + i].inode,
+                                                 .type = level->list[index + i].type };
+        level->looks_first = index;
+        level->looks_count = count;
+        looks_take(walk->looks, level->fd, level->device, level->looks, count);
+}
+
+/* look_at() - lstat() of a name, by the level's list if it is there */
+static int look_at(struct walk *walk, int at, const char *name, const struct name *listed,
+                   struct stat *ret) {
+        struct level *level = listed ? &walk->levels[walk->count - 1] : NULL;
+        size_t index = level ? (size_t)(listed - level->list) : 0;
+
+        if (level && walk->looks && index >= level->looks_first + level->looks_count)
+                take_looks(walk, level, index);
+        if (level && level->looks && index >= level->looks_first &&
+            level->looks[index - level->looks_first].there) {
+                *ret = level->looks[index - level->looks_first].st;
+                return 0;
+        }
+        return fstatat(at, name, ret, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+}
+
+static int visit(struct walk *walk, int at, const char *name, const struct name *listed) {
         struct pass *pass = walk->pass;
         struct stat st;
         int r;
 
-        if (type == DT_REG && pass->source->pick == SOURCE_WHOLE)
+        if (listed && listed->type == DT_REG && pass->source->pick == SOURCE_WHOLE)
                 return visit_regular(walk, at, name);
-        if (fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-                return errno == ENOENT ? 0 : pass_trouble(pass, walk->path.data, -errno, NULL);
+        r = look_at(walk, at, name, listed, &st);
+        if (r < 0)
+                return r == -ENOENT ? 0 : pass_trouble(pass, walk->path.data, r, NULL);
         if (walk_is_provider_folder(name, &st))
                 return 0;
         if (S_ISDIR(st.st_mode) && pass->source->filespec && !pass->source->recursive)
@@ -331,7 +369,7 @@ int walk_levels(struct walk *walk) {
                 name = level->names.data + next->text;
                 r = set_path(walk, name);
                 if (r >= 0)
-                        r = visit(walk, level->fd, name, next->type);
+                        r = visit(walk, level->fd, name, next);
                 if (r < 0)
                         return r;
         }
@@ -396,7 +434,7 @@ static int walk_plain_name(struct walk *walk, int fd, const struct stat *st) {
         text_string(&walk->path, source->filespec);
         if (!text_cstring(&walk->path))
                 return -ENOMEM;
-        r = visit(walk, fd, source->filespec, DT_UNKNOWN);
+        r = visit(walk, fd, source->filespec, NULL);
         if (r >= 0 && pass->matches == 0 &&
             faccessat(fd, source->filespec, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
                 r = missing(pass, walk->path.data);
@@ -447,6 +485,7 @@ void walk_done(struct walk *walk) {
                 level_done(&walk->levels[--walk->count]);
         free(walk->levels);
         text_done(&walk->path);
+        looks_free(walk->looks);
 }
 
 int walk_begin(struct walk *walk, struct pass *pass, const char *path) {
@@ -462,6 +501,8 @@ int walk_source(struct pass *pass) {
         if (pass->source->pick == SOURCE_RANGES)
                 return walk_ranges(pass);
         r = walk_begin(&walk, pass, pass->source->path);
+        if (r >= 0 && pass->source->unchanging && pass->source->pick != SOURCE_WHOLE)
+                walk.looks = looks_new(pass->source->root_fd);
         if (r >= 0)
                 r = pass->source->filespec ? walk_file_set(&walk) : walk_tree(&walk);
         walk_done(&walk);

@@ -6,10 +6,12 @@
 #ifndef BACKUP_WALK_H
 #define BACKUP_WALK_H
 
+#include "backup/looks.h"
 #include "backup/writing.h"
 
 struct name {
         size_t text; /* offset in the level's names */
+        ino_t inode;
         unsigned char type; /* DT_... */
 };
 
@@ -20,6 +22,8 @@ struct level {
         struct text names;
         struct name *list;
         size_t count, capacity, next;
+        struct look *looks; /* at the names from @looks_first on; NULL: none yet */
+        size_t looks_first, looks_count;
         size_t path_size; /* of the directory's path in the walk's */
 };
 
@@ -28,6 +32,7 @@ struct walk {
         struct text path; /* of the current name, as it is recorded */
         struct level *levels;
         size_t count, capacity;
+        struct looks *looks; /* NULL: each name is looked at alone */
 };
 
 /* walk_begin() - at @path, which is what the first name is recorded by */
