@@ -87,6 +87,8 @@ expect 1 "not both" vssctl restore --from "$D" --into "$SCRATCH/r" --in-place
 expect 1 "say where to" vssctl restore --from "$D"
 expect 1 "^vssctl: --from is for" vssctl list writers --from "$D"
 expect 1 "are for 'vssctl list paths'" vssctl list backups --from "$D" --set latest
+expect 1 '"record":"error","what":"usage",.*"message":"--into or --in-place, not both"' vssctl restore --from "$D" --into "$SCRATCH/r" --in-place --json
+expect 1 '"record":"error","what":"usage"' vssctl restore --bogus --json
 
 echo "-- a full disk: the words say what to do, and not to wait"
 head -c 80M /dev/urandom >"$E/big"

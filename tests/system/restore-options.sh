@@ -107,6 +107,11 @@ only plain/h side/e
 refused "no such path.*plain/none" --in-place --path "$D/plain/none"
 refused 'name paths as they were' --in-place --path plain
 
+bad; r --in-place --json --component side --keep-existing "$D/side" || fail "$(cat "$R/err")"
+said '"record":"file","component":"side","path":"'"$D/side/e"'","placed":"'"$D/side/e"'","outcome":"kept"'
+bad; r --target "$new" --json --component side || fail "$(cat "$R/err")"
+said '"record":"file","component":"side","path":"'"$D/side/e"'","placed":"'"$new/e"'","outcome":"placed"'
+
 echo "-- a new target: all of a component, a folder of it, plain files (R-82, R-91, R-94, R-95)"
 bad; r --target "$new" --component side || fail "$(cat "$R/err")"
 [ "$(cat "$new/e")" = "good side/e" ] || fail "not there: $(find "$new")"

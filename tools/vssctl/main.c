@@ -20,6 +20,9 @@
 bool arg_json, arg_quiet;
 const char *arg_config;
 
+/* --json stands somewhere on the command line: also an error before it is reached is told so */
+static bool json_wanted;
+
 static const struct verb *const verbs[] = { &verb_backup, &verb_list,   &verb_verify, &verb_restore,
                                             &verb_forget, &verb_shadow, &verb_thaw };
 
@@ -91,6 +94,18 @@ static bool is_usable(const char *config) {
         return false;
 }
 
+static void usage_record(const char *words) {
+        struct json json = { 0 };
+
+        if (!json_wanted)
+                return;
+        json_string(&json, "record", "error");
+        json_string(&json, "what", "usage");
+        json_code(&json, "code", E_INVALIDARG);
+        json_string(&json, "message", words);
+        (void)json_print(&json);
+}
+
 int next_option(const struct verb *verb, int argc, char *argv[]) {
         struct option list[32] = { 0 };
         size_t count = add_long_options(list, 0, verb->options);
@@ -118,6 +133,7 @@ int next_option(const struct verb *verb, int argc, char *argv[]) {
                         puts("vssctl " VSS_VERSION);
                         exit(finish_output(EXIT_OK));
                 case '?':
+                        usage_record("an option is wrong: see standard error and --help");
                         fprintf(stderr, "Try 'vssctl %s%s--help'.\n", verb->name,
                                 *verb->name ? " " : "");
                         return c;
@@ -128,13 +144,16 @@ int next_option(const struct verb *verb, int argc, char *argv[]) {
 }
 
 int usage_error(const char *format, ...) {
+        _cleanup_free_ char *words = NULL;
         va_list ap;
 
-        fputs("vssctl: ", stderr);
+        progress("%s", "");
         va_start(ap, format);
-        vfprintf(stderr, format, ap);
+        if (vasprintf(&words, format, ap) < 0)
+                words = NULL;
         va_end(ap);
-        fputc('\n', stderr);
+        usage_record(words);
+        fprintf(stderr, "vssctl: %s\n", words ? words : "out of memory");
         return EXIT_USAGE;
 }
 
@@ -199,6 +218,8 @@ int main(int argc, char *argv[]) {
         process_settle();
         setlocale(LC_ALL, "");
         process_raise_descriptors(); /* a backup holds one for each file set of a component */
+        for (int i = 1; i < argc; i++)
+                json_wanted |= strcmp(argv[i], "--json") == 0;
         if (argc >= 2 && argv[1][0] != '-') {
                 for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
                         if (strcmp(argv[1], verbs[i]->name) == 0) {

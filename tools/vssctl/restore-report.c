@@ -17,6 +17,30 @@ void restore_say_failed_then(const struct set_component *component) {
                 component->words ? printable(component->words) : "no reason recorded");
 }
 
+void restore_say_file(const char *component, const struct entry *entry, const char *placed,
+                      enum restore_outcome outcome, const char *words) {
+        struct json json = { 0 };
+
+        if (outcome == RESTORE_KEPT && entry->type == ENTRY_SOCKET && !arg_json) {
+                fprintf(stderr, "vssctl: left out, its program makes this socket: %s\n",
+                        printable(placed));
+                return;
+        }
+        if (!arg_json) {
+                if (words)
+                        print_trouble(component, placed, NULL, 0, words);
+                return;
+        }
+        json_string(&json, "record", "file");
+        json_string(&json, "component", component);
+        json_string(&json, "path", entry->path);
+        json_string(&json, "placed", placed);
+        json_string(&json, "outcome", outcome == RESTORE_KEPT ? "kept" : "placed");
+        if (words)
+                json_string(&json, "message", words);
+        (void)json_print(&json);
+}
+
 void restore_say_left(const struct component_key *key, size_t done, size_t count) {
         const char *name = printable(component_name(key));
 

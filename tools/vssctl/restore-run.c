@@ -38,13 +38,21 @@ struct restoring {
         int first_code;
 };
 
+/* what one pass over a chain is about */
+struct pass {
+        struct restoring restoring;
+        const struct chain *chain;
+        const struct chosen_image *chosen;
+        size_t image; /* as in struct restore_request */
+        const struct paths *first; /* put in the pass before, or NULL */
+};
+
 static void on_result(void *userdata, const struct entry *entry, const char *placed,
                       enum restore_outcome outcome, int code, const char *words) {
-        /* what failed is told by on_trouble(); what --keep-existing kept is counted: it may be all
-         */
-        if (outcome == RESTORE_KEPT && !arg_json && entry->type == ENTRY_SOCKET)
-                fprintf(stderr, "vssctl: left out, its program makes this socket: %s\n",
-                        printable(placed));
+        const struct pass *pass = userdata;
+
+        if (outcome != RESTORE_FAILED) /* on_trouble() tells that */
+                restore_say_file(pass->restoring.component, entry, placed, outcome, words);
 }
 
 static void on_trouble(void *userdata, uint32_t component, const char *path, int code,
@@ -67,15 +75,6 @@ static void add_summary(struct restore_summary *total, const struct restore_summ
         total->removed += one->removed;
         total->bytes += one->bytes;
 }
-
-/* what one pass over a chain is about */
-struct pass {
-        struct restoring restoring;
-        const struct chain *chain;
-        const struct chosen_image *chosen;
-        size_t image; /* as in struct restore_request */
-        const struct paths *first; /* put in the pass before, or NULL */
-};
 
 static bool is_wanted(void *userdata, const struct entry *entry) {
         const struct pass *pass = userdata;

@@ -109,6 +109,9 @@ int restore_all(const struct source_set *from, struct restore_summary *total);
 /* ---- restore-report.c: what is said ---- */
 
 void restore_say_failed_then(const struct set_component *component);
+/* restore_say_file() - with --json one record each; for people only what they should know */
+void restore_say_file(const char *component, const struct entry *entry, const char *placed,
+                      enum restore_outcome outcome, const char *words);
 void restore_say_left(const struct component_key *key, size_t done, size_t count);
 int restore_print_summary(const struct set_info *set, const struct restore_summary *summary);
 

@@ -47,7 +47,7 @@ static int restore_set(const struct source_set *from, struct restore_summary *to
         if (!restore_was_cut_short())
                 return r;
         fprintf(stderr, "vssctl: interrupted; what was restored so far is whole and on disk, "
-                        "everything else is as it was; the same command restores the rest\n");
+                        "everything else is as it was; give the same command again for the rest\n");
         return EXIT_RUNTIME;
 }
 
