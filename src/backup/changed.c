@@ -134,15 +134,29 @@ static int visit_missing(struct pass *pass, const char *path) {
         return r > 0 ? note_exact(pass, path) : r;
 }
 
+/* visit_left_out() - the walk says nothing of what is there; the base may have another thing there,
+ * that was not left out */
+static int visit_left_out(struct pass *pass, const char *path, bool is_directory) {
+        const struct record *base;
+        int r = changes_find(pass, path, &base);
+
+        if (r <= 0 || (base->kind == ENTRY_DIRECTORY) == is_directory)
+                return r < 0 ? r : 0;
+        return note_exact(pass, path);
+}
+
 static int visit_directory(struct walk *walk, int parent, const char *name, const struct stat *st,
                            bool *whole) {
         struct pass *pass = walk->pass;
         const struct source *source = pass->source;
         const struct record *base = NULL;
-        int r = changes_find(pass, walk->path.data, &base);
+        int r;
 
-        if (r < 0 || (source->filespec && !source->recursive))
-                return r < 0 ? r : 0;
+        if (source->filespec && !source->recursive)
+                return visit_left_out(pass, walk->path.data, true);
+        r = changes_find(pass, walk->path.data, &base);
+        if (r < 0)
+                return r;
         if (r == 0 || base->kind != ENTRY_DIRECTORY)
                 *whole = true;
         else if (*whole)
@@ -185,7 +199,9 @@ static int visit_changed(struct walk *walk, const char *read_path, bool *whole) 
                 return visit_missing(pass, walk->path.data); /* it was not always one */
         }
         r = walk_decide(pass, walk->path.data, name, S_ISDIR(st.st_mode));
-        if (r <= 0)
+        if (r == 0)
+                return visit_left_out(pass, walk->path.data, S_ISDIR(st.st_mode));
+        if (r < 0)
                 return r;
         if (S_ISDIR(st.st_mode))
                 return visit_directory(walk, parent, name, &st, whole);

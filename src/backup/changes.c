@@ -253,9 +253,10 @@ int changes_ranges(struct pass *pass, int fd, const char *path, const struct sta
         size_t count;
         int r;
 
-        if (!changed || changed->whole || changed->ranges_count == 0 ||
-            !pass->source->names_only_change_with_ctime || strcmp(changed->path, path) != 0 ||
-            !S_ISREG(st->st_mode) || st->st_nlink != 1 || size < LARGE)
+        if (pass->source->component > 0 || !changed || changed->whole ||
+            changed->ranges_count == 0 || !pass->source->names_only_change_with_ctime ||
+            strcmp(changed->path, path) != 0 || !S_ISREG(st->st_mode) || st->st_nlink != 1 ||
+            size < LARGE)
                 return 0;
         r = changes_find(pass, path, &base);
         if (r <= 0 || !is_grounded(pass, base, st))

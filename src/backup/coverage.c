@@ -10,6 +10,7 @@
 #include "backup/job.h"
 #include "base/array.h"
 #include "base/cleanup.h"
+#include "base/file.h"
 
 DEFINE_CLEANUP(struct coverage_map *, job_coverage_free)
 
@@ -88,8 +89,17 @@ int job_coverage_new(const struct job *job, struct coverage_map **ret) {
         return 0;
 }
 
-void job_coverage_describe(const struct coverage_map *map, struct text *text) {
+static bool touches(const struct covered_set *set, char *const *paths) {
+        for (; *paths; paths++)
+                if (path_is_below(set->path, *paths) || path_is_below(*paths, set->path))
+                        return true;
+        return false;
+}
+
+void job_coverage_describe(const struct coverage_map *map, char *const *paths, struct text *text) {
         for (size_t i = 0; i < map->count; i++) {
+                if (!touches(&map->sets[i], paths))
+                        continue;
                 text_string(text, map->sets[i].recursive ? "covered-below\t" : "covered\t");
                 text_field(text, map->sets[i].path);
                 text_char(text, '\t');

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * delta.c - see delta.h. How names are told is libvss's business, how they are walked the engine's.
+ * delta.c - see delta.h. What a provider told is in known.c, what must be the same in taken.c, how
+ * names are walked is the engine's business.
  */
 #define _GNU_SOURCE
-#include "backup/delta.h"
+#include "backup/delta-inside.h"
 
 #include <errno.h>
-#include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "backup/internal.h"
 #include "backup/kept.h"
+#include "backup/taken.h"
 #include "base/array.h"
 #include "base/cleanup.h"
 #include "base/file.h"
@@ -21,100 +23,9 @@ enum {
         BYTES_MAX = 48 << 20
 };
 
-/* struct known - what is known of one volume */
-struct known {
-        bool asked; /* and answered */
-        struct changed_path *paths; /* sorted, each once; owned */
-        size_t count, capacity, bytes;
-};
-
-struct delta {
-        struct known *volumes; /* like those of the job */
-        size_t count;
-        struct vss_id set; /* the one that is written */
-        struct references kept; /* by this job */
-        bool published;
-};
-
-/* ---- is the same taken and left out? ---- */
-
-static void describe_list(struct text *text, const char *word, char *const *list) {
-        for (; list && *list; list++) {
-                text_string(text, word);
-                text_char(text, '\t');
-                text_field(text, *list);
-                text_char(text, '\n');
-        }
-}
-
-static int by_mount_point(const void *a, const void *b) {
-        return strcmp((*(const struct used_volume *const *)a)->mount_point,
-                      (*(const struct used_volume *const *)b)->mount_point);
-}
-
-static int describe_volumes(const struct job *job, struct text *text) {
-        _cleanup_free_ const struct used_volume **sorted =
-                calloc(job->volumes.count + 1, sizeof(*sorted));
-
-        if (!sorted)
-                return -ENOMEM;
-        for (size_t i = 0; i < job->volumes.count; i++)
-                sorted[i] = &job->volumes.items[i];
-        qsort(sorted, job->volumes.count, sizeof(*sorted), by_mount_point);
-        for (size_t i = 0; i < job->volumes.count; i++) {
-                text_string(text, "volume\t");
-                text_field(text, sorted[i]->mount_point);
-                text_char(text, '\t');
-                text_field(text, sorted[i]->id);
-                text_char(text, '\n');
-        }
-        return 0;
-}
-
-/* fingerprint() - of everything that decides which names are taken; names that did not change are
- * taken as before only while it is the same */
-static int fingerprint(const struct job *job, char ret[2 * DIGEST_SIZE + 1]) {
-        struct coverage_map *map = NULL;
-        struct text text = { 0 }, hex = { 0 };
-        uint8_t digest[DIGEST_SIZE];
-        int r = job_coverage_new(job, &map);
-
-        describe_list(&text, "path", job->request->what->paths);
-        describe_list(&text, "exclude", job->request->what->excludes);
-        text_string(&text, "store\t");
-        text_field(&text, job->request->store ? job->request->store : "");
-        text_char(&text, '\n');
-        not_to_backup_describe(job->left_out, &text);
-        if (r >= 0) {
-                job_coverage_describe(map, &text);
-                r = describe_volumes(job, &text);
-        }
-        if (r >= 0 && !text_cstring(&text))
-                r = -ENOMEM;
-        if (r >= 0)
-                r = digest_bytes(text.data, text.size, digest);
-        if (r >= 0) {
-                text_hex(&hex, digest, sizeof(digest));
-                r = text_cstring(&hex) ? 0 : -ENOMEM;
-        }
-        if (r >= 0)
-                memcpy(ret, hex.data, 2 * DIGEST_SIZE + 1);
-        text_done(&text);
-        text_done(&hex);
-        job_coverage_free(map);
-        return r;
-}
-
-/* ---- what the base offers ---- */
-
-/* is_own_volume() - is something of the own paths read on it? */
-static bool is_own_volume(const struct job *job, const struct used_volume *volume) {
-        for (char *const *p = job->request->what->paths; *p; p++)
-                if (volumes_find(&job->volumes, *p) == volume ||
-                    path_is_below(volume->mount_point, *p))
-                        return true;
-        return false;
-}
+static const char no_references[] = "the last backup has no reference snapshot";
+static const char not_the_same[] =
+        "what is taken or left out is not the same as in the last backup";
 
 static const struct reference *reference_of(const struct references *references,
                                             const struct used_volume *volume) {
@@ -125,23 +36,36 @@ static const struct reference *reference_of(const struct references *references,
         return NULL;
 }
 
-/* why_not() - NULL: the base's references may be asked about; else the reason for comparing */
-static const char no_references[] = "the last backup has no reference snapshot";
+/* ---- the requester's own files ---- */
 
-static const char *why_not(const struct job *job, struct references *ret) {
-        char now[2 * DIGEST_SIZE + 1];
+bool delta_is_own_volume(const struct job *job, const struct used_volume *volume) {
+        for (char *const *p = job->request->what->paths; *p; p++)
+                if (volumes_find(&job->volumes, *p) == volume ||
+                    path_is_below(volume->mount_point, *p))
+                        return true;
+        return false;
+}
+
+static const char *why_no_references(const struct job *job, const struct set_place *place,
+                                     struct references *ret) {
         int r;
 
         if (job->request->no_delta)
                 return "so it was asked for (--no-delta)";
-        r = references_of(job->store, job->own_base.set, job->own_base.operation, ret);
+        r = references_of(job->store, place->set, place->operation, ret);
         if (r == VSS_E_OBJECT_NOT_FOUND || r == -ENOENT)
                 return no_references;
-        if (r < 0 || fingerprint(job, now) < 0)
-                return "the last backup's list of reference snapshots cannot be read";
-        if (strcmp(now, ret->fingerprint) != 0)
-                return "what is taken or left out is not the same as in the last backup";
-        return NULL;
+        return r < 0 ? "the last backup's list of reference snapshots cannot be read" : NULL;
+}
+
+/* why_not_own() - NULL: the base's references may be asked about; else the reason for comparing */
+static const char *why_not_own(const struct job *job, const struct references *references) {
+        char now[TAKEN_SIZE];
+
+        if (!*references->fingerprint)
+                return no_references;
+        return taken_own(job, now) >= 0 && strcmp(now, references->fingerprint) == 0 ? NULL
+                                                                                     : not_the_same;
 }
 
 static void note_compared(struct job *job, const struct used_volume *volume, const char *why) {
@@ -155,14 +79,13 @@ void delta_foretell(struct job *job) {
 
         if (!job->has_own_base)
                 return;
-        why = why_not(job, &references);
-        if (why == no_references)
-                return; /* perhaps no provider here knows of changes: what is usual needs no words
-                         */
-        for (size_t i = 0; i < job->volumes.count; i++) {
+        why = why_no_references(job, &job->own_base, &references);
+        if (!why)
+                why = why_not_own(job, &references);
+        for (size_t i = 0; why != no_references && i < job->volumes.count; i++) {
                 const struct used_volume *v = &job->volumes.items[i];
 
-                if (!is_own_volume(job, v))
+                if (!delta_is_own_volume(job, v))
                         continue;
                 if (why || !reference_of(&references, v))
                         note_compared(job, v, why ? why : "it has no reference snapshot");
@@ -171,6 +94,8 @@ void delta_foretell(struct job *job) {
                                        "what changed on '%s' will be asked of provider '%s'",
                                        v->mount_point, v->provider);
         }
+        /* without references there is perhaps no provider here that knows of changes: what is usual
+         * needs no words */
         references_done(&references);
 }
 
@@ -183,333 +108,239 @@ void delta_settle(struct job *job, const struct vss_id *writing) {
                 selection_note(&job->selection, "%s", vss_error_message(&error));
 }
 
-static void drop_ranges(struct changed_path *path) {
-        free(path->ranges);
-        path->ranges = NULL;
-        path->ranges_count = 0;
+/* base_at() - read once for all components that build on it; NULL when out of memory */
+static struct base *base_at(struct job *job, const struct set_place *place) {
+        struct delta *delta = job->delta;
+        struct base *base;
+
+        for (size_t i = 0; i < delta->base_count; i++)
+                if (same_operation(&delta->bases[i].place, place))
+                        return &delta->bases[i];
+        if (ARRAY_RESERVE(&delta->bases, delta->base_count, &delta->base_capacity) < 0)
+                return NULL;
+        base = &delta->bases[delta->base_count++];
+        *base = (struct base){ .place = *place };
+        base->why_not = why_no_references(job, place, &base->references);
+        return base;
 }
 
-static void known_done(struct known *known) {
-        for (size_t i = 0; i < known->count; i++) {
-                drop_ranges(&known->paths[i]);
-                free((char *)(uintptr_t)known->paths[i].path);
-        }
-        free(known->paths);
-        *known = (struct known){ 0 };
+static struct known *find_known(const struct delta *delta, size_t volume,
+                                const struct vss_id *reference) {
+        for (size_t i = 0; i < delta->known_count; i++)
+                if (delta->known[i].volume == volume &&
+                    vss_id_equal(&delta->known[i].reference, reference))
+                        return &delta->known[i];
+        return NULL;
 }
 
-struct asking {
-        const struct used_volume *volume;
-        struct known *known;
-};
+/* add_given_up() - ranges files lie in the own paths and are their component's (I-128). One that
+ * was when the base was made and is not now is an own file that the base does not have, and nobody
+ * tells that it changed */
+static int add_given_up(const struct job *job, const struct references *base, struct known *known) {
+        int r = 0;
 
-static int add_ranges(struct known *known, const struct vss_change *change) {
-        struct changed_path *path = &known->paths[known->count - 1];
-        size_t size = change->extent_count * sizeof(*path->ranges);
-
-        if (change->kind != VSS_CHANGE_CHANGED || !change->content || size == 0)
-                return 0;
-        path->ranges = malloc(size);
-        if (!path->ranges)
-                return -ENOMEM;
-        for (size_t i = 0; i < change->extent_count; i++)
-                path->ranges[i] =
-                        (struct byte_range){ change->extents[i].offset, change->extents[i].length };
-        path->ranges_count = change->extent_count;
-        known->bytes += size;
-        return known->bytes > BYTES_MAX ? -E2BIG : 0;
+        for (size_t i = 0; r >= 0 && i < base->alone_count; i++)
+                if (volumes_find(&job->volumes, base->alone[i]) ==
+                    &job->volumes.items[known->volume])
+                        r = known_add(known, base->alone[i]);
+        return r;
 }
 
-static int add_path(struct asking *a, const char *path, bool whole, bool content) {
-        struct known *known = a->known;
-        char *full =
-                *path ? path_join(a->volume->mount_point, path) : strdup(a->volume->mount_point);
-
-        if (!full || ARRAY_RESERVE(&known->paths, known->count, &known->capacity) < 0) {
-                free(full);
-                return -ENOMEM;
-        }
-        known->paths[known->count++] =
-                (struct changed_path){ .path = full, .whole = whole, .content = content };
-        known->bytes += strlen(full) + 2 * sizeof(*known->paths);
-        return known->bytes > BYTES_MAX ? -E2BIG : 0;
-}
-
-static int on_change(void *userdata, const struct vss_change *change) {
-        struct asking *a = userdata;
-        bool whole = change->kind != VSS_CHANGE_CHANGED;
-        int r = change->from ? add_path(a, change->from, true, false) : 0;
-
-        if (r >= 0)
-                r = add_path(a, change->path, whole, change->content);
-        return r < 0 ? r : add_ranges(a->known, change);
-}
-
-static int by_path(const void *a, const void *b) {
-        return path_compare(((const struct changed_path *)a)->path,
-                            ((const struct changed_path *)b)->path);
-}
-
-/* each name once, with all that was said of it */
-static void sort_known(struct known *known) {
-        size_t last = 0;
-
-        if (known->count == 0)
-                return;
-        qsort(known->paths, known->count, sizeof(*known->paths), by_path);
-        for (size_t i = 1; i < known->count; i++) {
-                struct changed_path *p = &known->paths[i], *l = &known->paths[last];
-
-                if (strcmp(p->path, l->path) != 0) {
-                        known->paths[++last] = *p;
-                        continue;
-                }
-                /* told twice: which of both is all of it? */
-                drop_ranges(l);
-                drop_ranges(p);
-                l->whole |= p->whole;
-                l->content |= p->content;
-                free((char *)(uintptr_t)p->path);
-        }
-        known->count = last + 1;
-}
-
-static void ask_volume(struct job *job, const struct used_volume *volume,
-                       const struct references *references, struct known *known) {
-        _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
-        const struct reference *reference = reference_of(references, volume);
-        struct asking asking = { volume, known };
+/* ask() - what changed on a volume since a reference of @base; *ret may have no answer */
+static int ask(struct job *job, const struct base *base, size_t volume,
+               const struct reference *reference, const struct known **ret) {
+        struct delta *delta = job->delta;
+        struct known *known = find_known(delta, volume, &reference->id);
+        size_t used = 0;
         int r;
 
-        if (!reference) {
-                note_compared(job, volume, "it has no reference snapshot");
-                return;
-        }
-        r = vss_backup_components_query_changes(job->bc, &volume->snapshot_id, &reference->id,
-                                                on_change, &asking, &error);
-        if (r < 0) {
-                known_done(known);
-                note_compared(job, volume,
-                              r == -E2BIG ? "so much has changed that asking gains nothing"
-                                          : vss_error_message(&error));
-                return;
-        }
-        sort_known(known);
-        known->asked = true;
-        selection_note(&job->selection, "'%s': provider '%s' knows what changed: %zu name%s",
-                       volume->mount_point, volume->provider, known->count,
-                       known->count == 1 ? "" : "s");
+        *ret = known;
+        if (known)
+                return 0;
+        if (ARRAY_RESERVE(&delta->known, delta->known_count, &delta->known_capacity) < 0)
+                return -ENOMEM;
+        for (size_t i = 0; i < delta->known_count; i++)
+                used += delta->known[i].bytes;
+        known = &delta->known[delta->known_count++];
+        *known = (struct known){ .volume = volume,
+                                 .reference = reference->id,
+                                 .room = used < BYTES_MAX ? BYTES_MAX - used : 0 };
+        *ret = known;
+        r = add_given_up(job, &base->references, known);
+        return r < 0 ? r : known_ask(known, job->bc, &job->volumes.items[volume]);
 }
 
-static struct delta *delta_new(struct job *job) {
-        struct delta *delta = calloc(1, sizeof(*delta));
+static int ask_own(struct job *job, const struct base *base) {
+        const char *why = base->why_not ? base->why_not : why_not_own(job, &base->references);
+        int r = 0;
 
-        if (!delta)
-                return NULL;
-        delta->volumes = calloc(job->volumes.count + 1, sizeof(*delta->volumes));
-        if (!delta->volumes) {
-                free(delta);
-                return NULL;
+        job->delta->own = !why;
+        for (size_t i = 0; r >= 0 && i < job->volumes.count; i++) {
+                const struct used_volume *v = &job->volumes.items[i];
+                const struct reference *reference = reference_of(&base->references, v);
+                const struct known *known;
+
+                if (!delta_is_own_volume(job, v) || !v->preserves_inodes)
+                        continue;
+                if (why || !reference) {
+                        note_compared(job, v, why ? why : "it has no reference snapshot");
+                        continue;
+                }
+                r = ask(job, base, i, reference, &known);
+                if (r >= 0 && !known->asked)
+                        note_compared(job, v, known->why);
+                else if (r >= 0)
+                        selection_note(&job->selection,
+                                       "'%s': provider '%s' knows what changed: %zu name%s",
+                                       v->mount_point, v->provider, known->count,
+                                       known->count == 1 ? "" : "s");
         }
-        delta->count = job->volumes.count;
-        job->delta = delta;
-        return delta;
+        return r;
+}
+
+/* ---- what writers leave to the requester's judgement ---- */
+
+/* base_of_item() - that of its component; NULL: there is none, or it was not asked about */
+static const struct base *base_of_item(const struct job *job, const struct plan_item *item,
+                                       const struct set_place **ret) {
+        const struct set_place *place = NULL;
+
+        if (item->writer == PLAN_OWN) {
+                place = job->has_own_base ? &job->own_base : NULL;
+        } else {
+                const struct chosen_writer *w = &job->selection.writers[item->writer];
+                const struct job_component *c =
+                        job_component_find((struct job *)(uintptr_t)job, item->writer,
+                                           w->components[item->component].defining);
+
+                place = c && c->has_base && !c->failed ? &c->base : NULL;
+        }
+        *ret = place;
+        for (size_t i = 0; place && i < job->delta->base_count; i++)
+                if (same_operation(&job->delta->bases[i].place, place))
+                        return &job->delta->bases[i];
+        return NULL;
+}
+
+/* rests_on() - has the base what the item names as its copies had it? */
+static bool rests_on(const struct job *job, const struct plan_item *item, const struct base *base,
+                     const struct set_place *place) {
+        char now[TAKEN_SIZE];
+
+        return !base->why_not && taken_is_exact(job, item) && taken_item(job, item, now) >= 0 &&
+               references_have_source(&base->references, place->component, now);
+}
+
+/* note_item() - the file sets of a component often have the same to say */
+static void note_item(struct job *job, size_t first, const struct plan_item *item,
+                      const char *format, ...) {
+        const struct chosen_component *components = job->selection.writers[item->writer].components;
+        _cleanup_free_ char *words = NULL, *note = NULL;
+        va_list arguments;
+
+        va_start(arguments, format);
+        if (vasprintf(&words, format, arguments) < 0)
+                words = NULL;
+        va_end(arguments);
+        if (!words ||
+            asprintf(&note, "component '%s': %s",
+                     components[components[item->component].defining].full_path, words) < 0) {
+                note = NULL;
+                return;
+        }
+        for (size_t i = first; i < job->selection.note_count; i++)
+                if (strcmp(job->selection.notes[i], note) == 0)
+                        return;
+        selection_note(&job->selection, "%s", note);
+}
+
+static int ask_item(struct job *job, const struct plan_item *item, size_t first_note) {
+        const struct set_place *place;
+        const struct base *base = base_of_item(job, item, &place);
+        bool rests;
+        int r = 0;
+
+        if (!place || !taken_is_exact(job, item) || base->why_not == no_references)
+                return 0;
+        rests = rests_on(job, item, base, place);
+        for (size_t i = 0; r >= 0 && i < job->volumes.count; i++) {
+                const struct used_volume *v = &job->volumes.items[i];
+                const struct reference *reference = reference_of(&base->references, v);
+                const struct known *known = NULL;
+
+                if (!v->preserves_inodes || !taken_reads(job, item, v))
+                        continue;
+                if (rests && reference)
+                        r = ask(job, base, i, reference, &known);
+                if (r >= 0 && known && known->asked)
+                        note_item(job, first_note, item,
+                                  "'%s': provider '%s' knows what changed: %zu name%s",
+                                  v->mount_point, v->provider, known->count,
+                                  known->count == 1 ? "" : "s");
+                else if (r >= 0)
+                        note_item(job, first_note, item,
+                                  "'%s' is compared with the last backup as a whole: %s",
+                                  v->mount_point,
+                                  base->why_not ? base->why_not
+                                  : !rests      ? not_the_same
+                                  : !reference  ? "it has no reference snapshot"
+                                                : known->why);
+        }
+        return r;
+}
+
+static int ask_items(struct job *job) {
+        size_t first_note = job->selection.note_count;
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < job->component_count; i++)
+                if (job->components[i].has_base && !base_at(job, &job->components[i].base))
+                        r = -ENOMEM;
+        for (size_t i = 0; r >= 0 && i < job->plan.count; i++) {
+                const struct plan_item *item = &job->plan.items[i];
+
+                if (item->writer != PLAN_OWN && item->decision == DECIDE_COMPARE)
+                        r = ask_item(job, item, first_note);
+        }
+        return r;
 }
 
 int delta_ask(struct job *job) {
-        struct references references = { 0 };
-        const char *why;
+        struct base *base;
+        int r = 0;
 
-        if (!delta_new(job))
+        job->delta = calloc(1, sizeof(*job->delta));
+        if (!job->delta)
                 return -ENOMEM;
-        if (!job->has_own_base)
-                return 0;
-        why = why_not(job, &references);
-        for (size_t i = 0; i < job->volumes.count; i++) {
-                const struct used_volume *v = &job->volumes.items[i];
-
-                if (!is_own_volume(job, v) || !v->preserves_inodes)
-                        continue;
-                if (why)
-                        note_compared(job, v, why);
-                else
-                        ask_volume(job, v, &references, &job->delta->volumes[i]);
+        if (job->has_own_base) {
+                base = base_at(job, &job->own_base);
+                r = base ? ask_own(job, base) : -ENOMEM;
         }
-        references_done(&references);
-        return 0;
+        return r < 0 ? r : ask_items(job);
 }
 
 /* ---- what concerns a source ---- */
 
-static const struct known *known_of(const struct job *job, const char *volume) {
-        for (size_t i = 0; job->delta && i < job->delta->count; i++)
-                if (strcmp(job->volumes.items[i].mount_point, volume) == 0)
-                        return job->delta->volumes[i].asked ? &job->delta->volumes[i] : NULL;
-        return NULL;
-}
+bool delta_of_source(const struct job *job, const struct plan_item *item, const char *volume,
+                     const char *path, const struct changed_path **ret, size_t *ret_count) {
+        const struct set_place *place;
+        const struct base *base = job->delta ? base_of_item(job, item, &place) : NULL;
 
-/* first_at() - index of the first path that is not before @path */
-static size_t first_at(const struct known *known, const char *path) {
-        size_t low = 0, high = known->count;
-
-        while (low < high) {
-                size_t middle = (low + high) / 2;
-
-                if (path_compare(known->paths[middle].path, path) < 0)
-                        low = middle + 1;
-                else
-                        high = middle;
-        }
-        return low;
-}
-
-bool delta_of_source(const struct job *job, const char *volume, const char *path,
-                     const struct changed_path **ret, size_t *ret_count) {
-        const struct known *known = known_of(job, volume);
-        size_t first, end;
-
-        if (!known)
+        if (!base || base->why_not ||
+            (item->writer == PLAN_OWN ? !job->delta->own : !rests_on(job, item, base, place)))
                 return false;
-        /* where a folder above, or the path itself, is another one, the walk says what is there */
-        for (size_t i = 0; i < known->count; i++)
-                if (known->paths[i].whole && path_is_below(path, known->paths[i].path))
-                        return false;
-        first = end = first_at(known, path);
-        while (end < known->count && path_is_below(known->paths[end].path, path))
-                end++;
-        *ret = known->paths + first;
-        *ret_count = end - first;
-        return true;
-}
-
-/* ---- for the next one ---- */
-
-/* copies_to_keep() - as references whose ids are those of the copies */
-static int copies_to_keep(struct job *job, struct references *ret) {
-        int r = fingerprint(job, ret->fingerprint);
-
-        ret->owner = references_owner(job->store);
-        if (!ret->owner)
-                return -ENOMEM;
-        for (size_t i = 0; r >= 0 && i < job->volumes.count; i++) {
+        for (size_t i = 0; i < job->volumes.count; i++) {
                 const struct used_volume *v = &job->volumes.items[i];
-                struct vss_snapshot_prop prop = { 0 };
+                const struct reference *reference;
+                const struct known *known;
 
-                if (!v->preserves_inodes || !is_own_volume(job, v) ||
-                    vss_backup_components_get_snapshot_properties(job->bc, &v->snapshot_id, &prop,
-                                                                  NULL) < 0)
+                if (strcmp(v->mount_point, volume) != 0)
                         continue;
-                r = references_add(ret, v->id, v->mount_point, &prop.provider_id, &v->snapshot_id);
-                vss_free_snapshot_properties(&prop);
+                reference = reference_of(&base->references, v);
+                known = reference ? find_known(job->delta, i, &reference->id) : NULL;
+                return known && known->asked && known_below(known, path, ret, ret_count);
         }
-        return r;
-}
-
-/* keep_copy() - the note must know the reference before it is one: a provider that gives it the
- * copy's id was foreseen, the id of another is noted as soon as it is heard */
-static int keep_copy(struct job *job, struct references *noted, size_t index) {
-        _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
-        const struct reference *copy = &noted->items[index];
-        struct vss_id id;
-        int r = vss_backup_components_keep_reference(job->bc, &copy->id, &id, &error);
-
-        if (r < 0 && r != E_NOTIMPL)
-                selection_note(&job->selection,
-                               "no reference snapshot of '%s' is kept, the next backup compares: "
-                               "%s",
-                               copy->mount_point, vss_error_message(&error));
-        if (r < 0)
-                return 0;
-        r = references_add(&job->delta->kept, copy->volume, copy->mount_point, &copy->provider_id,
-                           &id);
-        if (r < 0 || vss_id_equal(&id, &copy->id))
-                return r;
-        r = references_add(noted, copy->volume, copy->mount_point, &copy->provider_id, &id);
-        return r < 0 ? r : kept_note(job->store, &job->delta->set, noted);
-}
-
-static int put_document(struct job *job, const struct references *noted, struct vss_error *reterr) {
-        struct references *kept = &job->delta->kept;
-        struct text text = { 0 };
-        int r;
-
-        memcpy(kept->fingerprint, noted->fingerprint, sizeof(kept->fingerprint));
-        kept->owner = strdup(noted->owner);
-        r = kept->owner ? references_format(kept, &text) : -ENOMEM;
-        if (r >= 0)
-                r = op_put_document(job->operation, REFERENCES_DOCUMENT, text.data, text.size,
-                                    reterr);
-        text_done(&text);
-        return r;
-}
-
-int delta_keep(struct job *job, const struct vss_id *set, struct vss_error *reterr) {
-        struct references noted = { 0 };
-        size_t count;
-        int r;
-
-        /* only on these a later one is built */
-        if (!job->delta || !job->own_paths || job->own_failed ||
-            (job->type != VSS_BT_FULL && job->type != VSS_BT_INCREMENTAL))
-                return 0;
-        job->delta->set = *set;
-        r = copies_to_keep(job, &noted);
-        count = noted.count;
-        if (r >= 0 && count > 0) {
-                r = kept_note(job->store, set, &noted);
-                if (r < 0)
-                        r = store_failed(job->store, r, reterr);
-        }
-        for (size_t i = 0; r >= 0 && i < count; i++)
-                r = keep_copy(job, &noted, i);
-        if (r >= 0 && job->delta->kept.count > 0)
-                r = put_document(job, &noted, reterr);
-        else if (r >= 0 && count > 0)
-                kept_strike(job->store, set);
-        references_done(&noted);
-        return r;
-}
-
-/* release() - were all? */
-static bool release(struct job *job, const struct references *references) {
-        bool all = true;
-
-        for (size_t i = 0; i < references->count; i++)
-                all = kept_release(job->bc, &references->items[i], NULL) >= 0 && all;
-        return all;
-}
-
-static void release_of(struct job *job, const struct set_place *place) {
-        _cleanup_free_ char *owner = references_owner(job->store);
-        struct references references = { 0 };
-
-        if (references_of(job->store, place->set, place->operation, &references) >= 0 &&
-            references_are_of(&references, owner))
-                (void)release(job, &references);
-        references_done(&references);
-}
-
-/* The next increment builds on this image, a differential one on the last FULL. What the provider
- * does not hear here goes by its limit. */
-void delta_published(struct job *job) {
-        static const struct component_key own = { .instance_name = "",
-                                                  .logical_path = "",
-                                                  .name = "" };
-        static const uint32_t types[] = { VSS_BT_INCREMENTAL, VSS_BT_DIFFERENTIAL };
-        struct set_place place;
-
-        if (!job->delta)
-                return;
-        job->delta->published = true;
-        if (job->delta->kept.count == 0)
-                return;
-        kept_strike(job->store, &job->delta->set); /* the set names them */
-        if (job->type == VSS_BT_INCREMENTAL && job->has_own_base &&
-            set_place_operation(&job->own_base)->type != VSS_BT_FULL)
-                release_of(job, &job->own_base);
-        for (size_t i = 0; job->type == VSS_BT_FULL && i < ELEMENTSOF(types); i++)
-                if (job->sets && catalogue_base(job->sets, &own, types[i], &place) >= 0)
-                        release_of(job, &place);
+        return false;
 }
 
 void delta_close(struct job *job) {
@@ -517,11 +348,13 @@ void delta_close(struct job *job) {
 
         if (!delta)
                 return;
-        if (!delta->published && delta->kept.count > 0 && release(job, &delta->kept))
-                kept_strike(job->store, &delta->set);
-        for (size_t i = 0; i < delta->count; i++)
-                known_done(&delta->volumes[i]);
-        free(delta->volumes);
+        delta_forsake(job);
+        for (size_t i = 0; i < delta->known_count; i++)
+                known_done(&delta->known[i]);
+        for (size_t i = 0; i < delta->base_count; i++)
+                references_done(&delta->bases[i].references);
+        free(delta->known);
+        free(delta->bases);
         references_done(&delta->kept);
         free(delta);
         job->delta = NULL;

@@ -99,7 +99,7 @@ char *job_trimmed(const char *path);
 /* job_coverage_has() - a file that fits a component's file set; a folder below a recursive set that
  * takes every name */
 bool job_coverage_has(const struct coverage_map *map, const char *path, bool is_directory);
-/* all that a decision about an own path is made from, as lines */
-void job_coverage_describe(const struct coverage_map *map, struct text *text);
+/* all that a decision about a name below @paths is made from, as lines */
+void job_coverage_describe(const struct coverage_map *map, char *const *paths, struct text *text);
 
 #endif

@@ -52,7 +52,6 @@ static int append(struct store *store, const struct set_info *set, uint32_t oper
 
         if (r < 0)
                 return r == -ENOMEM ? r : 0; /* it has none, or nobody can say which */
-        memcpy(to->fingerprint, from.fingerprint, sizeof(to->fingerprint));
         for (size_t i = 0; r >= 0 && references_are_of(&from, owner) && i < from.count; i++)
                 r = references_add(to, from.items[i].volume, from.items[i].mount_point,
                                    &from.items[i].provider_id, &from.items[i].id);

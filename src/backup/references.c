@@ -22,7 +22,11 @@ void references_done(struct references *references) {
                 free(references->items[i].volume);
                 free(references->items[i].mount_point);
         }
+        for (size_t i = 0; i < references->alone_count; i++)
+                free(references->alone[i]);
         free(references->items);
+        free(references->sources);
+        free(references->alone);
         free(references->owner);
         *references = (struct references){ 0 };
 }
@@ -40,10 +44,66 @@ int references_add(struct references *references, const char *volume, const char
         return item->volume && item->mount_point ? 0 : -ENOMEM;
 }
 
+int references_add_source(struct references *references, uint32_t component, const char *digest) {
+        struct reference_source *source;
+
+        if (ARRAY_RESERVE(&references->sources, references->sources_count,
+                          &references->sources_capacity) < 0)
+                return -ENOMEM;
+        source = &references->sources[references->sources_count++];
+        source->component = component;
+        memcpy(source->digest, digest, sizeof(source->digest));
+        return 0;
+}
+
+int references_add_alone(struct references *references, const char *path) {
+        if (ARRAY_RESERVE(&references->alone, references->alone_count,
+                          &references->alone_capacity) < 0)
+                return -ENOMEM;
+        references->alone[references->alone_count] = strdup(path);
+        return references->alone[references->alone_count] ? (references->alone_count++, 0)
+                                                          : -ENOMEM;
+}
+
+bool references_have_source(const struct references *references, uint32_t component,
+                            const char *digest) {
+        for (size_t i = 0; i < references->sources_count; i++)
+                if (references->sources[i].component == component &&
+                    strcmp(references->sources[i].digest, digest) == 0)
+                        return true;
+        return false;
+}
+
+bool references_have_alone(const struct references *references, const char *path) {
+        for (size_t i = 0; i < references->alone_count; i++)
+                if (strcmp(references->alone[i], path) == 0)
+                        return true;
+        return false;
+}
+
+static void format_taken(const struct references *references, struct text *text) {
+        if (*references->fingerprint) {
+                text_string(text, "fingerprint\t");
+                text_string(text, references->fingerprint);
+                text_char(text, '\n');
+        }
+        for (size_t i = 0; i < references->sources_count; i++) {
+                text_string(text, "source\t");
+                text_number(text, references->sources[i].component);
+                text_char(text, '\t');
+                text_string(text, references->sources[i].digest);
+                text_char(text, '\n');
+        }
+        for (size_t i = 0; i < references->alone_count; i++) {
+                text_string(text, "alone\t");
+                text_field(text, references->alone[i]);
+                text_char(text, '\n');
+        }
+}
+
 int references_format(const struct references *references, struct text *text) {
-        text_string(text, HEADER "\nfingerprint\t");
-        text_string(text, references->fingerprint);
-        text_char(text, '\n');
+        text_string(text, HEADER "\n");
+        format_taken(references, text);
         if (references->owner) {
                 text_string(text, "owner\t");
                 text_field(text, references->owner);
@@ -66,11 +126,25 @@ int references_format(const struct references *references, struct text *text) {
         return text_cstring(text) ? 0 : -ENOMEM;
 }
 
+static int parse_source(struct references *references, const char *component, const char *digest) {
+        char *end;
+        unsigned long number = strtoul(component, &end, 10);
+
+        if (*end || end == component || number > UINT32_MAX || strlen(digest) != 2 * DIGEST_SIZE)
+                return -EBADMSG;
+        return references_add_source(references, (uint32_t)number, digest);
+}
+
 static int parse_line(struct references *references, char *line) {
         struct vss_id provider, id;
         char *fields[6];
         size_t n = field_split(line, fields, 5);
 
+        if (n == 3 && strcmp(fields[0], "source") == 0)
+                return parse_source(references, fields[1], fields[2]);
+        if (n == 2 && strcmp(fields[0], "alone") == 0)
+                return field_unescape(fields[1]) < 0 ? -EBADMSG
+                                                     : references_add_alone(references, fields[1]);
         if (n == 2 && strcmp(fields[0], "fingerprint") == 0) {
                 if (strlen(fields[1]) != 2 * DIGEST_SIZE)
                         return -EBADMSG;
@@ -97,7 +171,7 @@ int references_parse(char *text, struct references *ret) {
         while (r >= 0 && (line = strsep(&text, "\n")))
                 if (*line)
                         r = parse_line(ret, line);
-        return r >= 0 && !*ret->fingerprint ? -EBADMSG : r;
+        return r;
 }
 
 int references_of(struct store *store, const struct set_info *set, uint32_t operation,

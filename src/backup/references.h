@@ -18,16 +18,32 @@ struct reference {
         struct vss_id provider_id, id;
 };
 
+/* struct reference_source - a file set that the image of @component has as it stood in the copies:
+ * an increment of it may rest on what is told of them (taken.h) */
+struct reference_source {
+        uint32_t component;
+        char digest[2 * DIGEST_SIZE + 1];
+};
+
 struct references {
-        char fingerprint[2 * DIGEST_SIZE + 1];
+        char fingerprint[2 * DIGEST_SIZE + 1]; /* of the requester's own files; "": not of them */
         char *owner; /* of references_owner(); NULL in those of older versions */
         struct reference *items;
         size_t count, capacity;
+        struct reference_source *sources;
+        size_t sources_count, sources_capacity;
+        char **alone; /* files that were a component's, and are own ones when it gives them up */
+        size_t alone_count, alone_capacity;
 };
 
 void references_done(struct references *references);
 int references_add(struct references *references, const char *volume, const char *mount_point,
                    const struct vss_id *provider_id, const struct vss_id *id);
+int references_add_source(struct references *references, uint32_t component, const char *digest);
+int references_add_alone(struct references *references, const char *path);
+bool references_have_source(const struct references *references, uint32_t component,
+                            const char *digest);
+bool references_have_alone(const struct references *references, const char *path);
 /* 0 or -ENOMEM; @text is the caller's */
 int references_format(const struct references *references, struct text *text);
 /* -EBADMSG. @text is taken apart */

@@ -178,7 +178,10 @@ static void describe(const struct run *run, const struct set_info *info,
                 }
 }
 
-static int complete(struct run *run, const struct backup_watch *watch) {
+static void complete(struct run *run, const struct backup_watch *watch, struct store *store) {
+        struct set_list sets = { 0 };
+        bool listed = store_list(store, &sets, NULL) >= 0;
+
         for (size_t i = 0; i < run->count; i++) {
                 _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
 
@@ -187,9 +190,9 @@ static int complete(struct run *run, const struct backup_watch *watch) {
                         continue;
                 if (job_complete(&run->jobs[i], &error) < 0 && watch->note)
                         watch->note(watch->userdata, vss_error_message(&error));
-                delta_published(&run->jobs[i]);
+                delta_published(&run->jobs[i], listed ? &sets : NULL);
         }
-        return 0;
+        set_list_done(&sets);
 }
 
 /* stored_size() - of a set that was just published */
@@ -236,8 +239,8 @@ static int write_set(struct run *run, const struct backup_request *request,
         if (r < 0)
                 return r;
         ret->copy_us += monotonic_us() - began;
-        r = complete(run, watch);
-        return r < 0 ? r : read_back(store, ret, reterr);
+        complete(run, watch, store);
+        return read_back(store, ret, reterr);
 }
 
 void backup_outcome_done(struct backup_outcome *outcome) {

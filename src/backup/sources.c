@@ -359,8 +359,8 @@ static int run_source(struct job *job, const struct plan_item *item, struct sour
         source->userdata = deciding;
         if (item->decision == DECIDE_RANGES)
                 return run_ranges(job, item, source, &watch, reterr);
-        if (item->writer == PLAN_OWN && source->pick == SOURCE_COMPARE && !deciding->original &&
-            delta_of_source(job, deciding->volume, source->path, &changed, &count))
+        if (source->pick == SOURCE_COMPARE && !deciding->original &&
+            delta_of_source(job, item, deciding->volume, source->path, &changed, &count))
                 return op_run_changed(job->operation, source, changed, count, &watch, reterr);
         return op_run(job->operation, source, &watch, reterr);
 }

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Thousands of random changes on btrfs: an increment by the provider's change knowledge has the very
-# manifest of one that compared everything, and what is restored from it is the tree, byte by byte.
+# manifest of one that compared everything, and what is restored from it is the tree, byte by byte:
+# of the requester's own files, and of a writer's that it leaves to the requester's judgement (I-103).
 #
 # usage: delta-random.sh [SEED [ROUNDS [STEPS]]]     a seed that fails, fails again
 # shellcheck source=tests/functions.sh
@@ -20,6 +21,22 @@ printf '[service]\nruntime_dir = %s/run\nstate_dir = %s/state\n' "$SCRATCH" "$SC
 make_fs btrfs 3G "$V"
 make_fs xfs 3G "$OUT" # the stores and what is restored
 btrfs subvolume create "$V/nested" >/dev/null
+mkdir -p "$SCRATCH/conf/writers.d" "$V/app" "$V/flat"
+btrfs subvolume create "$V/app/nested" >/dev/null
+cat >"$SCRATCH/conf/writers.d/test.conf" <<C
+[writer]
+plugin = test
+[test]
+log = $SCRATCH/log
+schema = incremental, differential, last_modify
+[component app]
+files = $V/app/* recursive
+exclude = $V/app/*1?
+differenced = $V/app/* recursive
+[component flat]
+files = $V/flat/f*
+differenced = $V/flat/f*
+C
 
 run() { "$BUILD/vssctl" "$@" --config "$SCRATCH/conf"; }
 back_up() { # back_up STORE OPTIONS...: words in $SCRATCH/words
@@ -84,7 +101,7 @@ def hole(name):
         os.system(f'fallocate -p -o {rng.randrange(200) * 4096} -l {rng.randrange(1, 60) * 4096} {name}')
 def share(name): # FICLONERANGE
     other = path(rng.randrange(8))
-    if os.path.exists(other) and min(os.path.getsize(other), os.path.getsize(name)) > MB:
+    if other != name and os.path.exists(other) and min(os.path.getsize(other), os.path.getsize(name)) > MB:
         with open(other, 'rb') as a, open(name, 'r+b') as b:
             fcntl.ioctl(b, 0x4020940d, struct.pack('qQQQ', a.fileno(), rng.randrange(9) * 65536,
                                                    65536, rng.randrange(9) * 65536))
@@ -106,23 +123,32 @@ for i in range(8):
         if os.path.exists(path(i)): step(path(i), *([4096] if step == blocks else []))
 EOF
 }
-known() { grep -q "'$V': provider 'btrfs' knows" "$SCRATCH/words"; }
+known() {
+    grep -q "note: '$V': provider 'btrfs' knows" "$SCRATCH/words" &&
+        for volume in "'app': '$V'" "'app': '$V/app/nested'" "'flat': '$V'"; do
+            grep -q "component $volume: provider 'btrfs' knows" "$SCRATCH/words" || return 1
+        done
+}
+change() { # change SEED STEPS MODE
+    "$BUILD/tests/tree-change" "$1" "$2" "$V/data" "$3" 2>/dev/null
+    "$BUILD/tests/tree-change" "$(($1 + 1))" "$(($2 / 7))" "$V/nested/data" "$3" 2>/dev/null
+    "$BUILD/tests/tree-change" "$(($1 + 3))" "$(($2 / 2))" "$V/app" "$3" 2>/dev/null
+    "$BUILD/tests/tree-change" "$(($1 + 4))" "$(($2 / 7))" "$V/app/nested" "$3" 2>/dev/null
+    "$BUILD/tests/tree-change" "$(($1 + 5))" "$(($2 / 7))" "$V/flat" "$3" 2>/dev/null
+    large "$(($1 + 2))"
+    total=$((total + $2 + 3 * ($2 / 7) + $2 / 2))
+}
 
-round=0
-"$BUILD/tests/tree-change" "$seed" 700 "$V/data" clones 2>/dev/null
-"$BUILD/tests/tree-change" "$((seed + 1))" 300 "$V/nested/data" clones 2>/dev/null
-large "$seed"
+round=0 total=0
+change "$seed" 700 clones
 parts=0
 back_up with
 back_up without --no-delta
 compare
-total=0
 for ((round = 1; round <= rounds; round++)); do
     mode=clones
     [ $((round % 4)) = 3 ] && mode=links
-    "$BUILD/tests/tree-change" "$((seed + 100 * round))" "$steps" "$V/data" $mode 2>/dev/null
-    "$BUILD/tests/tree-change" "$((seed + 100 * round + 1))" 50 "$V/nested/data" $mode 2>/dev/null
-    large "$((seed + 100 * round + 2))"
+    change "$((seed + 100 * round))" "$steps" $mode
     type=incremental
     [ $((round % 5)) = 4 ] && type=differential
     [ $((round % 3)) = 0 ] && { umount "$V"; mount -o loop "$SCRATCH"/btrfs.*.img "$V"; }
@@ -131,7 +157,6 @@ for ((round = 1; round <= rounds; round++)); do
     cp "$SCRATCH/words" "$SCRATCH/words-with"
     back_up without --type $type --no-delta
     compare
-    total=$((total + steps + 50))
 done
 echo "ok $total changes: the same manifests, $(wc -l <"$SCRATCH/with") records in the last"
 
@@ -144,7 +169,10 @@ run restore --from "$OUT/with" --into "$OUT/restored" >"$SCRATCH/words" 2>&1 ||
     { tail -5 "$SCRATCH/words"; fail "restore"; }
 run restore --from "$OUT/without" --into "$OUT/restored-too" >"$SCRATCH/words" 2>&1 ||
     { tail -5 "$SCRATCH/words"; fail "restore"; }
-"$BUILD/tests/tree-compare" "$OUT/restored$V" "$OUT/restored-too$V" || fail "two trees (seed $seed)"
+for tree in data nested app large; do # of "flat" there are only the files
+    "$BUILD/tests/tree-compare" "$OUT/restored$V/$tree" "$OUT/restored-too$V/$tree" ||
+        fail "two trees (seed $seed)"
+done
 # what was left out is not there; the rest is the original
 rm -rf "$V/data/d3"/*
 find "$V/data" "$V/nested/data" -depth -name 'f1*' -exec rm -rf {} +
@@ -154,4 +182,32 @@ for tree in data nested/data; do
 done
 # not by tree-compare: XFS fills holes with what it allocated ahead
 diff -rq "$V/large" "$OUT/restored$V/large" || fail "not the large files (seed $seed)"
+# what a writer's file set lost comes back with the chain (I-189): only what is there is compared
+python3 - "$V/app" "$OUT/restored$V/app" '*' "$V/flat" "$OUT/restored$V/flat" 'f*' <<'EOF' || fail "not the writer's files (seed $seed)"
+import fnmatch, os, stat, sys
+def same(a, b):
+    x, y = os.lstat(a), os.lstat(b)
+    if (x.st_mode, x.st_uid, x.st_gid) != (y.st_mode, y.st_uid, y.st_gid): return False
+    if stat.S_ISLNK(x.st_mode): return os.readlink(a) == os.readlink(b)
+    if stat.S_ISREG(x.st_mode) and x.st_size != y.st_size: return False
+    if not stat.S_ISDIR(x.st_mode) and x.st_mtime_ns != y.st_mtime_ns: return False
+    for n in os.listxattr(a, follow_symlinks=False):
+        if os.getxattr(a, n, follow_symlinks=False) != os.getxattr(b, n, follow_symlinks=False): return False
+    return not stat.S_ISREG(x.st_mode) or open(a, 'rb').read() == open(b, 'rb').read()
+count = 0
+for now, restored, pattern in zip(*[iter(map(os.fsencode, sys.argv[1:]))] * 3):
+    recursive = pattern == b'*'
+    for folder, names, files in os.walk(now):
+        links = [n for n in names if os.path.islink(os.path.join(folder, n))]
+        for n in files + links:
+            excluded = recursive and folder == now and fnmatch.fnmatchcase(n, b'*1?')
+            a = os.path.join(folder, n)
+            if excluded or not fnmatch.fnmatchcase(n, pattern) or stat.S_ISSOCK(os.lstat(a).st_mode): continue
+            b = restored + a[len(now):]
+            if not os.path.lexists(b) or not same(a, b): sys.exit('%r is not what it is' % a)
+            count += 1
+        if not recursive: break
+if count < 50: sys.exit('only %d files' % count)
+print('   %d files of the writer' % count)
+EOF
 echo "ok restored byte by byte"
