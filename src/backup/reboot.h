@@ -23,4 +23,7 @@ int reboot_require(const struct restore_settings *settings, const char *why,
 int reboot_reasons(const struct restore_settings *settings, char ***ret, size_t *ret_count,
                    struct vss_error *reterr);
 
+/* reboot_happened() - at boot: what was required before it is not any more. 0 or negative errno */
+int reboot_happened(const struct restore_settings *settings);
+
 #endif

@@ -5,9 +5,9 @@
  *
  * With systemd, through its D-Bus interface; else through the program of [restore]
  * service_command. Which service, and when, is the caller's decision. Before anything is stopped a
- * record of it stands in the state folder, locked while this process lives: after a SIGKILL
- * service_leftovers() of a later run finds it, and service_stop() of the same service takes it
- * over, so that a repeated restore ends with the service running.
+ * record of it stands in the state folder: after a SIGKILL service_leftovers() of a later run finds
+ * it, and service_stop() of the same service takes it over, so that a repeated restore ends with
+ * the service running.
  */
 #ifndef BACKUP_SERVICE_H
 #define BACKUP_SERVICE_H
@@ -55,6 +55,7 @@ int service_check(const char *name, const struct service_options *options, bool 
  *                          is stopped could not be started again (masked)
  *   VSS_E_NOT_SUPPORTED    no systemd and no service_command
  *   -ETIMEDOUT             it does not stop; words say where to look
+ *   -EBUSY                 another restore has stopped it
  *   -EIO                   it refused; what @go_on returned; other negative errno
  */
 int service_stop(const char *name, const struct service_options *options, struct service **ret,
@@ -72,11 +73,10 @@ int service_start(struct service *service, struct vss_error *reterr);
 /* service_free() - starts what service_start() has not been asked to. NULL */
 struct service *service_free(struct service *service);
 
-/* service_leftovers() - what runs that were killed left stopped. Told through @note, one sentence
- * each with what to do; that of a mere restart is started, that which runs again is forgotten.
- * Early in each restore, before anything else. @boot: at boot, without a service manager to
- * ask: tell and forget. Return: number told, or negative errno */
-int service_leftovers(const struct service_options *options, bool boot,
+/* service_leftovers() - what runs that were killed left stopped. Told through @note, a sentence
+ * each that says what to do; what was a mere restart is started, what runs again is forgotten.
+ * Early in each restore, before anything is stopped. Return: number told, or negative errno */
+int service_leftovers(const struct service_options *options,
                       void (*note)(void *userdata, const char *words), void *userdata,
                       struct vss_error *reterr);
 

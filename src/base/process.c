@@ -6,6 +6,8 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -152,6 +154,43 @@ void process_kill(struct process *process) {
                 return;
         (void)syscall(SYS_pidfd_send_signal, process->pidfd, SIGKILL, NULL, 0);
         (void)process_wait(process, -1);
+}
+
+static ssize_t read_text(const char *path, char *buffer, size_t size) {
+        _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+        ssize_t n = fd < 0 ? -1 : read(fd, buffer, size - 1);
+
+        if (n < 0)
+                return -errno;
+        buffer[n] = '\0';
+        return n;
+}
+
+unsigned long long process_start_time(pid_t pid) {
+        char path[40], text[1024];
+        unsigned long long started = 0;
+        const char *p;
+
+        (void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+        if (read_text(path, text, sizeof(text)) <= 0)
+                return 0;
+        /* the name in parentheses may hold anything; the 20th number after it is what counts */
+        p = strrchr(text, ')');
+        for (int i = 0; p && i < 20; i++)
+                p = strchr(p + 1, ' ');
+        return p && sscanf(p, "%llu", &started) == 1 ? started : 0;
+}
+
+int boot_identity(char ret[BOOT_IDENTITY_SIZE]) {
+        char id[48];
+        ssize_t n = read_text("/proc/sys/kernel/random/boot_id", id, sizeof(id));
+
+        if (n < 0)
+                return (int)n;
+        id[strcspn(id, "\n")] = '\0';
+        /* a container is started without the kernel, by a new first process */
+        (void)snprintf(ret, BOOT_IDENTITY_SIZE, "%s.%llx", id, process_start_time(1));
+        return 0;
 }
 
 int socketpair_cloexec(int ret[2]) {

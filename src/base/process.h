@@ -47,6 +47,15 @@ int process_wait(struct process *process, int timeout_ms);
 /* process_kill() - SIGKILL through the pidfd and reap; accepts PROCESS_NONE */
 void process_kill(struct process *process);
 
+/* process_start_time() - in ticks since the machine started: with the number it tells a process
+ * from a later one of the same number. 0: there is no such process */
+unsigned long long process_start_time(pid_t pid);
+
+/* boot_identity() - what changes whenever the machine, or the container, is started anew; the text
+ * has no blanks. 0, or negative errno */
+#define BOOT_IDENTITY_SIZE 64
+int boot_identity(char ret[BOOT_IDENTITY_SIZE]);
+
 /* socketpair_cloexec() - a connected pair of stream sockets */
 int socketpair_cloexec(int ret[2]);
 

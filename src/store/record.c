@@ -13,18 +13,10 @@
 
 #include "base/array.h"
 #include "base/cleanup.h"
+#include "base/sum.h"
 
 #define FIRST_LINE "vss-set 1\n"
 #define SUM_LINE "sum "
-
-/* FNV-1a: against torn writes, not against malice; the folder is 0700 */
-static uint64_t sum_of(const char *data, size_t size) {
-        uint64_t sum = UINT64_C(0xcbf29ce484222325);
-
-        for (size_t i = 0; i < size; i++)
-                sum = (sum ^ (unsigned char)data[i]) * UINT64_C(0x100000001b3);
-        return sum;
-}
 
 static void put_hex(FILE *f, const void *data, size_t size) {
         const unsigned char *bytes = data;
@@ -84,7 +76,7 @@ int record_format(const struct set_record *record, const struct vss_id *life, ch
                 fclose(f);
                 return -ENOMEM;
         }
-        fprintf(f, SUM_LINE "%016" PRIx64 "\n", sum_of(text, size));
+        fprintf(f, SUM_LINE "%016" PRIx64 "\n", sum_add(SUM_BEGIN, text, size));
         if (ferror(f) || fclose(f) != 0)
                 return -ENOMEM;
         *ret = take(text);
@@ -270,7 +262,7 @@ static int check_sum(char *text, size_t size, struct vss_error *reterr) {
             strncmp(text, FIRST_LINE, strlen(FIRST_LINE)) != 0)
                 return vss_fail(reterr, E_INVALIDARG, "it is no record of a set, or a torn one");
         (void)snprintf(expected, sizeof(expected), SUM_LINE "%016" PRIx64 "\n",
-                       sum_of(text, size - last));
+                       sum_add(SUM_BEGIN, text, size - last));
         if (strcmp(text + size - last, expected) != 0)
                 return vss_fail(reterr, E_INVALIDARG, "its sum is wrong: torn or changed");
         text[size - last] = '\0';

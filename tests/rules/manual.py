@@ -51,7 +51,7 @@ if not verbs:
     bad.append('vssctl --help names no verbs')
 for verb in verbs:
     compare(f'vssctl {verb}', help_of(vssctl, verb, '--help'), section(page, f'vssctl {verb}'), COMMON)
-for program in ('vssd', 'vss-host', 'vss-hold', 'vss-probe', 'vss-betest', 'vss-provider-suite'):
+for program in ('vssd', 'vss-host', 'vss-hold', 'vss-probe', 'vss-betest', 'vss-place-pending', 'vss-provider-suite'):
     path = os.path.join(TOP, f'man/{program}.8.rst')
     if not os.path.exists(path):
         bad.append(f'{program}: no manual page')
@@ -109,5 +109,5 @@ for name in sorted(named - known):
 for header in headers:
     if f'vss/{header}' not in plain_text('libvss.3.rst'):
         bad.append(f'libvss(3) does not name vss/{header}')
-print('\n'.join(bad) or f'{len(verbs)} verbs and 6 programs: the manual and --help agree')
+print('\n'.join(bad) or f'{len(verbs)} verbs and 7 programs: the manual and --help agree')
 sys.exit(1 if bad else 0)
