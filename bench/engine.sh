@@ -9,33 +9,16 @@ set -euo pipefail
 BUILD=${1:-${BUILD:?usage: engine.sh BUILD [FILES] [GB]}}
 TOOL=$(cd "$BUILD" && pwd)/src/backup/engine-tool
 FILES=${2:-200000} GB=${3:-4}
+HERE=$(cd "$(dirname "$0")" && pwd)
 W=$(mktemp -d /var/tmp/vss-bench.XXXXXX)
 leave() { cd /; umount "$W/fs" 2>/dev/null || true; [ -z "$loop" ] || losetup -d "$loop" 2>/dev/null || true; rm -rf "$W"; }
 loop=
 trap leave EXIT
 trap 'exit 130' INT TERM HUP
-cd "$W"; mkdir small large fs
+cd "$W"; mkdir fs
 
-# small: text and some that cannot be compressed; large: half and half
-seq 1 60000 | awk '{ printf "%d the %x quick %d brown fox ", $1, $1 * 7919, $1 * 31 }' >text
-head -c 1000000 /dev/urandom >random
-awk -v n="$FILES" 'BEGIN { srand(1); for (i = 0; i < n; i++) {
-    d = "small/d" int(i / 10000) "/e" int(i / 500); if (!(d in seen)) { system("mkdir -p " d); seen[d] = 1 }
-    f = d "/file-" i; s = (i % 4 ? "text" : "random"); printf "%s %s %d %d\n", s, f, rand() * 900000, 100 + rand() * 5900 } }' >list
 command -v python3 >/dev/null || { echo "needs python3 to make the files"; exit 77; }
-python3 - "$GB" <<'P'
-import sys
-data = {n: open(n, 'rb').read() for n in ('text', 'random')}
-for line in open('list'):
-    s, f, o, n = line.split()
-    open(f, 'wb').write(data[s][int(o):int(o) + int(n)])
-for i in range(int(sys.argv[1])):
-    with open(f'large/f{i}', 'wb') as f:
-        for j in range(512):
-            k = (j * 997 + i * 31) % 500000
-            f.write(data['text'][k:k + (1 << 20)].ljust(1 << 20, b'x'))
-            f.write(data['random'][k:] + data['random'][:k] + b'y' * 48576)
-P
+python3 "$HERE/files.py" . "$FILES" "$GB"
 # run WHAT NAME COMMAND: a line of what, name, seconds, processor seconds, peak KB in times
 run() {
     local what=$1 name=$2
