@@ -332,7 +332,8 @@ enum vss_change_kind {
  * @path:     below the volume's root, "" the root itself
  * @from:     RENAMED: the path in the reference
  * @extents:  CHANGED: what of the content may differ, with the new file's size beyond the smaller
- * of both; none and @content set: all of it may
+ * of both; none and @content set: all of it may. Perhaps beyond the end: of a file that only
+ *            became shorter nothing else is told
  */
 struct vss_change {
         uint32_t kind;
