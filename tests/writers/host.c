@@ -223,6 +223,16 @@ int host_event(struct host *host, const char *member) {
         return host->result.failure;
 }
 
+bool host_event_killed(struct host *host, const char *member, unsigned us) {
+        _cleanup_free_ char *xml = NULL;
+        struct wire_info info;
+        size_t size;
+
+        fill_info(host, member, &info);
+        host_kill_later(host->pid, us);
+        return send_event(host, member, &info, &xml, &size) >= 0;
+}
+
 int host_undo(struct host *host, const struct wire_bytes *token) {
         struct wire_info info = { .token = *token };
         _cleanup_free_ char *xml = NULL;
@@ -276,7 +286,7 @@ void host_kill(struct host *host) {
         host->token = token;
 }
 
-void host_kill_later(pid_t pid, unsigned ms) {
+void host_kill_later(pid_t pid, unsigned us) {
         pid_t first = fork();
 
         CHECK(first >= 0);
@@ -285,7 +295,7 @@ void host_kill_later(pid_t pid, unsigned ms) {
                 return;
         }
         if (fork() == 0) {
-                usleep(ms * 1000);
+                usleep(us);
                 (void)kill(pid, SIGKILL);
         }
         _exit(0);

@@ -41,6 +41,9 @@ void host_select(struct host *host, uint32_t type, const char *logical_path, con
  * Documents go along where the protocol wants them, and come back into host->bcd */
 int host_event(struct host *host, const char *member);
 
+/* host_event_killed() - one event, and SIGKILL after @us; was it answered before? Then host_kill() */
+bool host_event_killed(struct host *host, const char *member, unsigned us);
+
 /* host_undo() - in this writer what another had deposited */
 int host_undo(struct host *host, const struct wire_bytes *token);
 
@@ -52,7 +55,7 @@ void host_stop(struct host *host);
 void host_kill(struct host *host);
 
 /* host_kill_later() - another process does that to @pid; it ends by itself */
-void host_kill_later(pid_t pid, unsigned ms);
+void host_kill_later(pid_t pid, unsigned us);
 
 /* scratch folder of the test: TEST_DIR if set, else below /dev/shm; removed at exit */
 const char *scratch(void);

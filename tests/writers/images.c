@@ -191,30 +191,38 @@ static void load(struct host *host, const struct image *image) {
         CHECK_INT(bcd_load(xml, strlen(xml), NULL, &host->bcd, NULL), 0);
 }
 
-void restore_begin(struct host *host, const struct image *image, bool more_follow) {
-        struct vss_component_key key;
+void restore_load(struct host *host, const struct image *image, bool more_follow) {
+        struct vss_component_key key = key_of(host);
 
-        start(host, NULL);
-        host_select(host, VSS_CT_DATABASE, NULL, "app");
         load(host, image);
-        key = key_of(host);
         CHECK_INT(bcd_set_restore_state(host->bcd, VSS_RTYPE_BY_COPY, NULL), 0);
         CHECK_INT(bcd_set_selected_for_restore(host->bcd, &key, true, NULL, NULL), 0);
         CHECK_INT(bcd_set_additional_restores(host->bcd, &key, more_follow, NULL), 0);
+}
+
+void restore_prepare(struct host *host, const struct image *image, bool more_follow,
+                     const char *const *settings) {
+        start(host, settings);
+        CHECK_INT(host_identify(host), 0);
+        restore_load(host, image, more_follow);
+}
+
+void restore_begin(struct host *host, const struct image *image, bool more_follow) {
+        restore_prepare(host, image, more_follow, NULL);
         CHECK_INT(host_event(host, "PreRestore"), 0);
 }
 
-void image_put_back(const struct image *image) {
-        const char *to = scratch_path("data/app.db");
-        _cleanup_free_ char *data = NULL, *path = NULL;
+void image_put_into(const struct image *image, const char *folder) {
+        _cleanup_free_ char *data = NULL, *path = NULL, *to = NULL;
         uint64_t at = 0;
         size_t size;
         int fd;
 
+        CHECK(asprintf(&to, "%s/app.db", folder) > 0);
         run("cd '%s' && for f in app.db-*; do ! test -e \"$f\" || cp -a \"$f\" '%s/'; done",
-            image->folder, scratch_path("data"));
+            image->folder, folder);
         if (!image->partial) {
-                run("cp '%s/app.db' '%s'", image->folder, to);
+                run("cp --remove-destination '%s/app.db' '%s'", image->folder, to);
                 return;
         }
         CHECK(asprintf(&path, "%s/app.db.ranges", image->folder) > 0);
@@ -230,6 +238,10 @@ void image_put_back(const struct image *image) {
         CHECK_INT(at, size);
         CHECK_INT(ftruncate(fd, (off_t)image->size), 0); /* I-129 */
         close(fd);
+}
+
+void image_put_back(const struct image *image) {
+        image_put_into(image, scratch_path("data"));
 }
 
 int restore_end(struct host *host, char **ret_words) {

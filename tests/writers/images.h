@@ -48,6 +48,12 @@ int chain_restore(const struct image *const *chain, enum chain_mode mode);
 /* restore_begin(), restore_end() - PreRestore and PostRestore of one image; between them
  * image_put_back() writes its files over what is there. restore_end() returns the failure of the
  * component, and its words, which the caller frees, if @ret_words is not NULL */
+/* restore_load() - the image's document, selected; restore_prepare() - with a writer of its own, up
+ * to PreRestore; image_put_into() - its files anywhere */
+void restore_load(struct host *host, const struct image *image, bool more_follow);
+void restore_prepare(struct host *host, const struct image *image, bool more_follow,
+                     const char *const *settings);
+void image_put_into(const struct image *image, const char *folder);
 void restore_begin(struct host *host, const struct image *image, bool more_follow);
 void image_put_back(const struct image *image);
 int restore_end(struct host *host, char **ret_words);

@@ -634,7 +634,7 @@ static void test_killed_while_freezing(void) {
         fflush(stdout);
         token = host.token;
         host.token = (struct wire_bytes){ NULL, 0 };
-        host_kill_later(host.pid, 200);
+        host_kill_later(host.pid, 200000);
         {
                 /* the call breaks when the writer is gone */
                 _cleanup_message_ sd_bus_message *m = NULL, *reply = NULL;

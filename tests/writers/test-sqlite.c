@@ -390,7 +390,9 @@ static void test_identify(void) {
         CHECK_INT(host.identity.level, VSS_APP_BACK_END); /* M-55: others store through it */
         CHECK_INT(host_identify(&host), 0);
         CHECK_INT(vss_examine_writer_metadata_get_backup_schema(host.metadata),
-                  VSS_BS_COPY | VSS_BS_INCREMENTAL | VSS_BS_DIFFERENTIAL | VSS_BS_TIMESTAMPED);
+                  VSS_BS_COPY | VSS_BS_INCREMENTAL | VSS_BS_DIFFERENTIAL | VSS_BS_TIMESTAMPED |
+                          VSS_BS_WRITER_SUPPORTS_NEW_TARGET |
+                          VSS_BS_WRITER_SUPPORTS_RESTORE_WITH_MOVE | VSS_BS_RESTORE_RENAME);
         CHECK_INT(vss_examine_writer_metadata_get_restore_method(host.metadata, &method), 0);
         CHECK_INT(method.method, VSS_RME_RESTORE_IF_CAN_REPLACE);
         CHECK_INT(method.writer_restore, VSS_WRE_ALWAYS);

@@ -11,7 +11,8 @@
 void config_init(struct config *config) {
         memset(config, 0, sizeof(*config));
         config->freeze_wait_ms = 5000;
-        config->restore_check = CHECK_INTEGRITY;
+        config->restore_wait_ms = 30000;
+        config->restore_check = CHECK_AUTO;
         config->page_hashes = true;
         config->hash_time_ms = 300000;
         config->keep_lists = 3;
@@ -29,6 +30,7 @@ void config_done(struct config *config) {
         }
         free(config->sections);
         free(config->state);
+        free(config->restore_dir);
         memset(config, 0, sizeof(*config));
 }
 
@@ -106,6 +108,17 @@ static int set_bool(const char *value, bool *to, struct vss_error *reterr) {
                        : 0;
 }
 
+static int set_restore(const char *value, bool *ret, struct vss_error *reterr) {
+        static const char *const words[] = { "replace", "through", NULL };
+        int i = util_word_in(value, words);
+
+        if (i < 0)
+                return util_fail(reterr, E_INVALIDARG, "'%s': known are replace and through",
+                                 value);
+        *ret = i == 1;
+        return 0;
+}
+
 static int set_database(struct config_section *section, const char *key, const char *value,
                         struct vss_error *reterr) {
         if (strcmp(key, "path") == 0)
@@ -116,9 +129,11 @@ static int set_database(struct config_section *section, const char *key, const c
                 return set_bool(value, &section->selectable, reterr);
         if (strcmp(key, "selectable_for_restore") == 0)
                 return set_bool(value, &section->selectable_for_restore, reterr);
+        if (strcmp(key, "restore") == 0)
+                return set_restore(value, &section->through, reterr);
         return util_fail(reterr, E_INVALIDARG,
-                         "this key is unknown; known are path, caption, selectable and "
-                         "selectable_for_restore");
+                         "this key is unknown; known are path, caption, selectable, "
+                         "selectable_for_restore and restore");
 }
 
 static int set_duration(const char *value, uint32_t max_ms, uint32_t *to,
@@ -133,36 +148,46 @@ static int set_duration(const char *value, uint32_t max_ms, uint32_t *to,
         return 0;
 }
 
-static int set_check(const char *value, enum copy_check *to, struct vss_error *reterr) {
-        static const char *const words[] = { "open", "quick", "integrity", "none", NULL };
+/* @automatic: by the size */
+static int set_check(const char *value, bool automatic, enum copy_check *to,
+                     struct vss_error *reterr) {
+        static const char *const words[] = { "open", "quick", "integrity", "none", "auto", NULL };
         int i = util_word_in(value, words);
 
-        if (i < 0)
+        if (i < 0 || (i == CHECK_AUTO && !automatic))
                 return util_fail(reterr, E_INVALIDARG,
-                                 "'%s': known are open, quick, integrity and none", value);
+                                 "'%s': known are open, quick, integrity%s none", value,
+                                 automatic ? ", auto and" : " and");
         *to = (enum copy_check)i;
         return 0;
+}
+
+static int set_folder(const char *value, char **to, struct vss_error *reterr) {
+        if (!util_path_is_clean(value) || strpbrk(value, "*?"))
+                return util_fail(reterr, E_INVALIDARG,
+                                 "'%s' is no absolute directory without '.', '..' and wildcards",
+                                 value);
+        return util_replace(to, value);
 }
 
 static int set_setting(struct config *config, const char *key, const char *value,
                        struct vss_error *reterr) {
         uint64_t number;
 
-        if (strcmp(key, "state_dir") == 0) {
-                if (!util_path_is_clean(value))
-                        return util_fail(reterr, E_INVALIDARG,
-                                         "'%s' is no absolute directory without '.' and '..'",
-                                         value);
-                return util_replace(&config->state, value);
-        }
+        if (strcmp(key, "state_dir") == 0)
+                return set_folder(value, &config->state, reterr);
+        if (strcmp(key, "restore_dir") == 0)
+                return set_folder(value, &config->restore_dir, reterr);
+        if (strcmp(key, "restore_wait") == 0)
+                return set_duration(value, 600000, &config->restore_wait_ms, reterr);
         if (strcmp(key, "freeze_wait") == 0) /* below the default window, W-6 */
                 return set_duration(value, 40000, &config->freeze_wait_ms, reterr);
         if (strcmp(key, "hash_time") == 0)
                 return set_duration(value, 3600000, &config->hash_time_ms, reterr);
         if (strcmp(key, "copy_check") == 0)
-                return set_check(value, &config->copy_check, reterr);
+                return set_check(value, false, &config->copy_check, reterr);
         if (strcmp(key, "restore_check") == 0)
-                return set_check(value, &config->restore_check, reterr);
+                return set_check(value, true, &config->restore_check, reterr);
         if (strcmp(key, "page_hashes") == 0)
                 return set_bool(value, &config->page_hashes, reterr);
         if (strcmp(key, "keep_lists") == 0) {
@@ -172,8 +197,9 @@ static int set_setting(struct config *config, const char *key, const char *value
                 return 0;
         }
         return util_fail(reterr, E_INVALIDARG,
-                         "this key is unknown; known are state_dir, freeze_wait, copy_check, "
-                         "restore_check, page_hashes, hash_time and keep_lists");
+                         "this key is unknown; known are state_dir, restore_dir, freeze_wait, "
+                         "restore_wait, copy_check, restore_check, page_hashes, hash_time and "
+                         "keep_lists");
 }
 
 int config_set(struct config *config, const char *section, const char *key, const char *value,

@@ -18,15 +18,17 @@ struct config_section {
         char **paths;
         size_t path_count;
         bool selectable, selectable_for_restore;
+        bool through; /* a restore goes through SQLite, programs may have it open */
 };
 
-enum copy_check { CHECK_OPEN, CHECK_QUICK, CHECK_INTEGRITY, CHECK_NONE };
+enum copy_check { CHECK_OPEN, CHECK_QUICK, CHECK_INTEGRITY, CHECK_NONE, CHECK_AUTO };
 
 struct config {
         struct config_section *sections;
         size_t section_count;
         char *state; /* folder of the page hash lists */
-        uint32_t freeze_wait_ms;
+        char *restore_dir; /* where restored databases wait, see stage.h */
+        uint32_t freeze_wait_ms, restore_wait_ms;
         enum copy_check copy_check, restore_check;
         bool page_hashes;
         uint32_t hash_time_ms;

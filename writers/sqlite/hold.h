@@ -9,6 +9,8 @@
 #ifndef WRITERS_SQLITE_HOLD_H
 #define WRITERS_SQLITE_HOLD_H
 
+#include <sys/types.h>
+
 #include "sqlite/database.h"
 
 /* hold_open() - connect and look whether it is a database at all; what is wrong goes into the
@@ -33,8 +35,21 @@ void hold_release_all(struct databases *databases);
 bool hold_is_hot_journal(const char *path);
 
 /* hold_name_users() - "process 12 (app)" of those that hold locks on, or with @open have open, the
- * files of the database; empty when nobody was found (or may be seen). Own process not counted.
- * Return: number found */
+ * files of the database, also ones of that name that were deleted; empty when nobody was found (or
+ * may be seen). Own process not counted. Return: number found */
 unsigned hold_name_users(const char *path, bool open, char *buffer, size_t size);
+
+/* struct hold_former - the files of a database at one moment: itself, -wal, -shm; inode 0: none */
+struct hold_former {
+        struct {
+                dev_t device;
+                ino_t inode;
+        } files[3];
+};
+void hold_remember(const char *path, struct hold_former *ret);
+
+/* hold_name_left_behind() - those that still have one of @former open, although it has no name any
+ * more or was set aside (R-61): what they write is lost. Return: as above */
+unsigned hold_name_left_behind(const struct hold_former *former, char *buffer, size_t size);
 
 #endif

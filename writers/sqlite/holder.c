@@ -9,7 +9,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <limits.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "sqlite/hold.h"
 
@@ -29,9 +31,38 @@ static void add_user(struct users *users, long pid) {
         users->pid[users->count++] = pid;
 }
 
-/* has @pid a descriptor of this very file? Inode numbers alone repeat between file systems */
-static bool has_open(long pid, const struct stat *file) {
-        char path[300];
+/* what is asked of one open file: its stat(2) and its link in /proc */
+struct question {
+        bool (*fits)(const struct question *question, const struct stat *st, const char *link);
+        const struct stat *file; /* is_file() */
+        const char *path; /* is_deleted(): once of this name */
+        const struct hold_former *former;
+};
+
+/* Inode numbers alone repeat between file systems */
+static bool is_file(const struct question *question, const struct stat *st, const char *link) {
+        return st->st_ino == question->file->st_ino && st->st_dev == question->file->st_dev;
+}
+
+static bool is_deleted(const struct question *question, const struct stat *st, const char *link) {
+        size_t n = strlen(question->path);
+
+        return st->st_nlink == 0 && strncmp(link, question->path, n) == 0 &&
+               strcmp(link + n, " (deleted)") == 0;
+}
+
+/* An inode number may be given again: it is the former file only without a name, or set aside. */
+static bool is_former(const struct question *question, const struct stat *st, const char *link) {
+        for (size_t i = 0; i < ELEMENTSOF(question->former->files); i++)
+                if (question->former->files[i].inode == st->st_ino &&
+                    question->former->files[i].device == st->st_dev)
+                        return S_ISREG(st->st_mode) &&
+                               (st->st_nlink == 0 || strstr(link, BEFORE_RESTORE));
+        return false;
+}
+
+static bool has_open(long pid, const struct question *question) {
+        char path[300], link[PATH_MAX];
         struct dirent *entry;
         struct stat st;
         bool found = false;
@@ -40,11 +71,14 @@ static bool has_open(long pid, const struct stat *file) {
         (void)snprintf(path, sizeof(path), "/proc/%ld/fd", pid);
         directory = opendir(path);
         while (directory && !found && (entry = readdir(directory))) {
+                ssize_t n;
+
                 if (!isdigit((unsigned char)entry->d_name[0]))
                         continue;
                 (void)snprintf(path, sizeof(path), "/proc/%ld/fd/%s", pid, entry->d_name);
-                found = stat(path, &st) == 0 && st.st_ino == file->st_ino &&
-                        st.st_dev == file->st_dev;
+                n = readlink(path, link, sizeof(link) - 1);
+                link[n > 0 ? n : 0] = '\0';
+                found = stat(path, &st) == 0 && question->fits(question, &st, link);
         }
         if (directory)
                 (void)closedir(directory);
@@ -53,6 +87,7 @@ static bool has_open(long pid, const struct stat *file) {
 
 /* /proc/locks: "1: POSIX  ADVISORY  WRITE 1234 fd:01:5678 1073741825 1073741825" */
 static void find_lockers(const struct stat *file, struct users *users) {
+        const struct question question = { .fits = is_file, .file = file };
         FILE *locks = fopen("/proc/locks", "re");
         char line[256];
 
@@ -61,21 +96,21 @@ static void find_lockers(const struct stat *file, struct users *users) {
                 long pid;
 
                 if (sscanf(line, "%*s POSIX %*s WRITE %ld %*x:%*x:%llu", &pid, &inode) == 2 &&
-                    inode == file->st_ino && has_open(pid, file))
+                    inode == file->st_ino && has_open(pid, &question))
                         add_user(users, pid);
         }
         if (locks)
                 (void)fclose(locks);
 }
 
-static void find_openers(const struct stat *file, struct users *users) {
+static void find_openers(const struct question *question, struct users *users) {
         DIR *proc = opendir("/proc");
         struct dirent *entry;
 
         while (proc && (entry = readdir(proc))) {
                 long pid = strtol(entry->d_name, NULL, 10);
 
-                if (pid > 0 && has_open(pid, file))
+                if (pid > 0 && has_open(pid, question))
                         add_user(users, pid);
         }
         if (proc)
@@ -95,31 +130,58 @@ static void name_process(long pid, char *name, size_t size) {
                 (void)fclose(comm);
 }
 
-unsigned hold_name_users(const char *path, bool open, char *buffer, size_t size) {
-        static const char *const files[] = { "", "-wal", "-shm" };
-        struct users users = { .count = 0 };
+static unsigned name_users(const struct users *users, char *buffer, size_t size) {
         size_t used = 0;
+
+        buffer[0] = '\0';
+        for (unsigned i = 0; i < users->count && used < size; i++) {
+                char name[32];
+                int n;
+
+                name_process(users->pid[i], name, sizeof(name));
+                n = snprintf(buffer + used, size - used, "%sprocess %ld (%s)", i ? ", " : "",
+                             users->pid[i], name);
+                used += n > 0 ? (size_t)n : 0;
+        }
+        return users->count;
+}
+
+static const char *const files[] = { "", "-wal", "-shm" };
+
+unsigned hold_name_users(const char *path, bool open, char *buffer, size_t size) {
+        struct users users = { .count = 0 };
         struct stat st;
 
         for (size_t i = 0; i < ELEMENTSOF(files); i++) {
                 _cleanup_free_ char *file = database_sidecar(path, files[i]);
+                bool exists = file && stat(file, &st) == 0;
+
+                if (exists && open)
+                        find_openers(&(struct question){ .fits = is_file, .file = &st }, &users);
+                else if (exists)
+                        find_lockers(&st, &users);
+        }
+        if (open)
+                find_openers(&(struct question){ .fits = is_deleted, .path = path }, &users);
+        return name_users(&users, buffer, size);
+}
+
+void hold_remember(const char *path, struct hold_former *ret) {
+        *ret = (struct hold_former){ 0 };
+        for (size_t i = 0; i < ELEMENTSOF(files); i++) {
+                _cleanup_free_ char *file = database_sidecar(path, files[i]);
+                struct stat st;
 
                 if (!file || stat(file, &st) < 0)
                         continue;
-                if (open)
-                        find_openers(&st, &users);
-                else
-                        find_lockers(&st, &users);
+                ret->files[i].device = st.st_dev;
+                ret->files[i].inode = st.st_ino;
         }
-        buffer[0] = '\0';
-        for (unsigned i = 0; i < users.count && used < size; i++) {
-                char name[32];
-                int n;
+}
 
-                name_process(users.pid[i], name, sizeof(name));
-                n = snprintf(buffer + used, size - used, "%sprocess %ld (%s)", i ? ", " : "",
-                             users.pid[i], name);
-                used += n > 0 ? (size_t)n : 0;
-        }
-        return users.count;
+unsigned hold_name_left_behind(const struct hold_former *former, char *buffer, size_t size) {
+        struct users users = { .count = 0 };
+
+        find_openers(&(struct question){ .fits = is_former, .former = former }, &users);
+        return name_users(&users, buffer, size);
 }

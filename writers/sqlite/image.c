@@ -15,9 +15,12 @@ enum { INLINE_RANGES = 1000 }; /* more go into a ranges file: documents are read
 static const char NO_LIST[] = "-";
 
 uint32_t image_schema(const struct config *config) {
+        const uint32_t always = VSS_BS_COPY | VSS_BS_WRITER_SUPPORTS_NEW_TARGET |
+                                VSS_BS_WRITER_SUPPORTS_RESTORE_WITH_MOVE | VSS_BS_RESTORE_RENAME;
+
         return config->page_hashes
-                       ? VSS_BS_COPY | VSS_BS_INCREMENTAL | VSS_BS_DIFFERENTIAL | VSS_BS_TIMESTAMPED
-                       : VSS_BS_COPY;
+                       ? always | VSS_BS_INCREMENTAL | VSS_BS_DIFFERENTIAL | VSS_BS_TIMESTAMPED
+                       : always;
 }
 
 /* ---- stamps ---- */

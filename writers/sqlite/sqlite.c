@@ -13,7 +13,7 @@
 #include "sqlite/hold.h"
 #include "sqlite/image.h"
 #include "sqlite/lists.h"
-#include "sqlite/restore.h"
+#include "sqlite/restoring.h"
 
 /* One backup of a requester; several may be in the middle of theirs, only one is frozen. */
 struct session {
@@ -59,6 +59,10 @@ static int default_state(void) {
 static int load(struct vss_writer *writer, struct vss_error *reterr) {
         prepare_config();
         if (!config.state && default_state() < 0)
+                return -ENOMEM;
+        if (!config.restore_dir)
+                config.restore_dir = util_join(config.state, "restore");
+        if (!config.restore_dir)
                 return -ENOMEM;
         return config_check(&config, reterr);
 }
@@ -111,6 +115,7 @@ static int new_session(const struct vss_writer *writer, struct session **ret) {
 static void unload(struct vss_writer *writer) {
         while (sessions)
                 end_session(sessions);
+        restoring_forget();
         config_done(&config);
         configured = false;
 }
@@ -159,6 +164,8 @@ static int add_component(struct vss_create_writer_metadata *metadata,
         /* a name with a wildcard would name other files too: declared, and failed when chosen */
         if (r >= 0 && !database->unspeakable)
                 r = add_files(metadata, database, reterr);
+        if (r >= 0 && !database->unspeakable)
+                r = restoring_add_mappings(&config, metadata, database, reterr);
         return r < 0 ? vss_wrap(reterr, r, "[database %s]", section->name) : 0;
 }
 
@@ -463,82 +470,23 @@ static int undo(struct vss_writer *writer, const void *token, size_t size,
 
 /* ---- one restore ---- */
 
-/* with a new target the files go elsewhere, and what stands here is not concerned */
-static const struct database *restored_in_place(struct databases *databases,
-                                                const struct vss_component *component) {
-        const char *logical_path = vss_component_get_logical_path(component),
-                   *name = vss_component_get_component_name(component);
-
-        if (!vss_component_is_selected_for_restore(component) ||
-            vss_component_get_new_target_count(component) > 0 ||
-            databases_add_absent(&config, logical_path, name, databases) < 0)
-                return NULL;
-        return databases_find(databases, logical_path, name);
-}
-
-static int before_files(const char *path, const struct vss_component *component,
-                        struct vss_error *reterr) {
-        int r = restore_refuse_open(path, "the restore", reterr);
-
-        if (r < 0)
-                return r;
-        /* the base of these ranges, just restored: closing it cleanly would change it (I-185) */
-        return image_stands_there(path, component) ? restore_set_aside(path, reterr)
-                                                   : restore_clear(path, reterr);
-}
-
-static int after_files(const char *path, const struct vss_component *component,
-                       struct vss_error *reterr) {
-        int r;
-
-        if (vss_component_get_file_restore_status(component) != VSS_RS_ALL)
-                return 0;
-        r = restore_refuse_open(path, "it is checked", reterr);
-        if (r >= 0) /* before SQLite opens it, which would take the log into it */
-                r = image_prove(&config, path, component, reterr);
-        if (r < 0 || vss_component_get_additional_restores(component)) /* I-186 */
-                return r;
-        return restore_verify(path, config.restore_check, reterr);
-}
-
-static int restore_event(struct vss_writer *writer, struct vss_writer_components *components,
-                         bool before, struct vss_error *reterr) {
-        size_t count = components ? vss_writer_components_get_component_count(components) : 0;
-        struct databases databases;
-        int r = databases_list(&config, &databases);
-
-        if (r < 0)
-                return r;
-        for (size_t i = 0; i < count; i++) {
-                _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
-                struct vss_component *component =
-                        vss_writer_components_get_component(components, i);
-                const struct database *database = restored_in_place(&databases, component);
-
-                if (!database)
-                        continue;
-                r = (before ? before_files : after_files)(database->path, component, &error);
-                if (r >= 0)
-                        continue;
-                (void)vss_component_set_failure(component, r, 0, util_words(&error, r));
-                (void)(before ? vss_component_set_pre_restore_failure_msg
-                              : vss_component_set_post_restore_failure_msg)(component,
-                                                                            util_words(&error, r));
-                (void)vss_writer_set_writer_failure(writer, VSS_E_WRITERERROR_PARTIAL_FAILURE, 0,
-                                                    util_words(&error, r));
-        }
-        databases_done(&databases);
-        return 0;
+static bool is_held(const char *path) {
+        for (const struct session *session = sessions; session; session = session->next)
+                for (size_t i = 0; i < session->databases.count; i++)
+                        if (session->databases.items[i].connection &&
+                            strcmp(session->databases.items[i].path, path) == 0)
+                                return true;
+        return false;
 }
 
 static int pre_restore(struct vss_writer *writer, struct vss_writer_components *components,
                        struct vss_error *reterr) {
-        return restore_event(writer, components, true, reterr);
+        return restoring_event(&config, writer, components, true, is_held);
 }
 
 static int post_restore(struct vss_writer *writer, struct vss_writer_components *components,
                         struct vss_error *reterr) {
-        return restore_event(writer, components, false, reterr);
+        return restoring_event(&config, writer, components, false, is_held);
 }
 
 static struct vss_writer_ops ops = {
