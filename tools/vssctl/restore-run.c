@@ -40,6 +40,7 @@ struct restoring {
 
 /* what one pass over a chain is about */
 struct pass {
+        const struct source_set *from;
         struct restoring restoring;
         const struct chain *chain;
         const struct chosen_image *chosen;
@@ -51,6 +52,8 @@ static void on_result(void *userdata, const struct entry *entry, const char *pla
                       enum restore_outcome outcome, int code, const char *words) {
         const struct pass *pass = userdata;
 
+        if (outcome == RESTORE_FAILED && restore_is_damage(code))
+                restore_saw_damage(pass->from, &pass->chosen->place, entry->image->set);
         if (outcome != RESTORE_FAILED) /* on_trouble() tells that */
                 restore_say_file(pass->restoring.component, entry, placed, outcome, words);
 }
@@ -120,7 +123,11 @@ static int restore_chain(const struct source_set *from, const struct chain *chai
                          const struct chosen_image *chosen, const struct paths *first,
                          struct restore_summary *total, struct vss_error *error) {
         const struct component_key *key = &set_place_component(&chosen->place)->key;
-        struct pass pass = { { .component = component_name(key) }, chain, chosen, image, NULL };
+        struct pass pass = { .from = from,
+                             .restoring = { .component = component_name(key) },
+                             .chain = chain,
+                             .chosen = chosen,
+                             .image = image };
         _cleanup_free_ const char **items = calloc(first->count + 1, sizeof(*items));
         const struct paths all = { from->order->paths, from->order->path_count };
         struct paths asked = { items, 0 };
@@ -151,6 +158,8 @@ static int restore_at_once(const struct source_set *from, const struct chosen_im
         if (r >= 0)
                 r = restore_chain(from, &chain, 0, chosen, &(struct paths){ NULL, 0 }, total,
                                   &error);
+        if (restore_is_damage(r))
+                restore_saw_damage(from, &chosen->place, NULL);
         chain_done(&chain);
         return r < 0 ? report_error(&error, "%s", component_name(&component->key)) : EXIT_OK;
 }
@@ -200,7 +209,10 @@ static int on_files(void *userdata, const struct image_turn *turn, struct vss_er
 static void on_failed(void *userdata, const struct component_key *key,
                       const struct vss_error *error) {
         struct in_place *all = userdata;
+        const struct chosen_image *chosen = restore_image_of(all->from->choice, key);
 
+        if (chosen && restore_is_damage(error->code))
+                restore_saw_damage(all->from, &chosen->place, NULL);
         all->result = report_error(error, "'%s' is not restored", component_name(key));
 }
 

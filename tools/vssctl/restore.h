@@ -34,6 +34,9 @@ int restore_order_roll_forward(struct restore_order *order, const char *given);
 int restore_order_check(struct restore_order *order);
 void restore_order_done(struct restore_order *order);
 
+struct restore_choice;
+struct restore_damage;
+
 /* struct source_set - what a restore runs over, the same for all its parts */
 struct source_set {
         struct restore_order *order;
@@ -41,6 +44,7 @@ struct source_set {
         const struct set_list *sets;
         const struct set_info *set;
         struct restore_choice *choice;
+        struct restore_damage *damage; /* what was seen of it */
 };
 
 /* ---- restore-choice.c: what was asked for ---- */
@@ -105,6 +109,27 @@ bool restore_was_cut_short(void);
 
 /* restore_all() - exit code, after words */
 int restore_all(const struct source_set *from, struct restore_summary *total);
+
+/* ---- restore-advice.c: another backup, when this one has lost something ---- */
+
+struct damaged_set {
+        struct set_place wanted; /* of what was restored */
+        const struct set_info *set; /* where the damage lies, or may lie */
+        bool certain;
+};
+
+struct restore_damage {
+        struct damaged_set *items;
+        size_t count, capacity;
+};
+
+bool restore_is_damage(int code);
+/* restore_saw_damage() - @set: where it lies; NULL: not known, somewhere in the chain */
+void restore_saw_damage(const struct source_set *from, const struct set_place *wanted,
+                        const struct set_info *set);
+/* restore_advise() - notes, when something was damaged: what can be restored instead */
+void restore_advise(const struct source_set *from, const struct restore_damage *damage);
+void restore_damage_done(struct restore_damage *damage);
 
 /* ---- restore-report.c: what is said ---- */
 

@@ -44,6 +44,7 @@ static int restore_set(const struct source_set *from, struct restore_summary *to
         if (r != EXIT_OK)
                 return r;
         r = restore_all(from, total);
+        restore_advise(from, from->damage);
         if (!restore_was_cut_short())
                 return r;
         fprintf(stderr, "vssctl: interrupted; what was restored so far is whole and on disk, "
@@ -56,6 +57,7 @@ static int restore_from(void) {
         _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
         struct restore_summary total = { 0 };
         struct restore_choice choice = { 0 };
+        struct restore_damage damage = { 0 };
         struct set_list sets = { 0 };
         const struct set_info *set = NULL;
         int r = store_open(order.from, 0, &store, &error);
@@ -70,7 +72,8 @@ static int restore_from(void) {
         if (r < 0)
                 r = report_error(&error, "cannot find the backup");
         else {
-                r = restore_set(&(struct source_set){ &order, store, &sets, set, &choice }, &total);
+                r = restore_set(&(struct source_set){ &order, store, &sets, set, &choice, &damage },
+                                &total);
                 if (r != EXIT_USAGE && restore_print_summary(set, &total) != EXIT_OK)
                         r = EXIT_MEMORY;
                 if (r == EXIT_OK && total.failed)
@@ -79,6 +82,7 @@ static int restore_from(void) {
                         r = usage_error("no such path is in this backup");
         }
         restore_choice_done(&choice);
+        restore_damage_done(&damage);
         set_list_done(&sets);
         return r;
 }
