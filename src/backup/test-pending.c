@@ -6,18 +6,16 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdarg.h>
-#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "backup/pending.h"
 #include "backup/reboot.h"
 #include "base/array.h"
 #include "base/file.h"
+#include "tests/kill-anywhere.h"
 #include "tests/scratch.h"
 
 static char folder[] = "/dev/shm/vss-pending.XXXXXX";
@@ -297,37 +295,6 @@ static void test_every_byte_flipped(void) {
 }
 
 /* ---- killed anywhere ---- */
-
-/* run_until() - @action in a child that is killed at its system call number @stop; false when it
- * ended by itself before that */
-static bool run_until(void (*action)(void), unsigned stop) {
-        int status;
-        pid_t pid;
-
-        fflush(NULL);
-        pid = fork();
-        CHECK(pid >= 0);
-        if (pid == 0) {
-                (void)ptrace(PTRACE_TRACEME, 0, NULL, NULL);
-                (void)raise(SIGSTOP);
-                action();
-                _exit(0);
-        }
-        CHECK_INT(waitpid(pid, &status, 0), pid);
-        CHECK(WIFSTOPPED(status));
-        for (unsigned n = 0; n < stop; n++) {
-                CHECK_INT(ptrace(PTRACE_SYSCALL, pid, NULL, NULL), 0);
-                CHECK_INT(waitpid(pid, &status, 0), pid);
-                if (WIFEXITED(status)) {
-                        CHECK_INT(WEXITSTATUS(status), 0);
-                        return false;
-                }
-                CHECK(WIFSTOPPED(status));
-        }
-        CHECK_INT(kill(pid, SIGKILL), 0);
-        CHECK_INT(waitpid(pid, &status, 0), pid);
-        return true;
-}
 
 static void do_run(void) {
         struct pending_summary sum;

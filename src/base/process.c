@@ -69,6 +69,8 @@ static int place_descriptors(int fd, int status, unsigned flags) {
 
 static void __attribute__((noreturn))
 child(const char *path, char *const argv[], int fd, int status, unsigned flags, pid_t parent) {
+        static char search[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+        char *const clean[] = { search, NULL };
         int r = place_descriptors(fd, status, flags);
 
         if (r >= 0) {
@@ -82,7 +84,7 @@ child(const char *path, char *const argv[], int fd, int status, unsigned flags, 
                         if (getppid() != parent)
                                 _exit(127);
                 }
-                execv(path, argv);
+                execve(path, argv, flags & PROCESS_CLEAN_ENVIRONMENT ? clean : environ);
                 r = -errno;
         }
         (void)!write(status, &r, sizeof(r));

@@ -19,7 +19,8 @@ enum {
         PROCESS_NEW_SESSION = 1 << 0, /* setsid(): signals of the terminal do not reach it */
         PROCESS_DIE_WITH_PARENT = 1
                                   << 1, /* PR_SET_PDEATHSIG SIGKILL; not for who holds something */
-        PROCESS_NULL_STDIO = 1 << 2 /* 0 and 1 are /dev/null; 2 stays, for words before the log */
+        PROCESS_NULL_STDIO = 1 << 2, /* 0 and 1 are /dev/null; 2 stays, for words before the log */
+        PROCESS_CLEAN_ENVIRONMENT = 1 << 3 /* PATH and nothing else (SEC-60) */
 };
 
 /* process_settle() - first thing in main(): a standard descriptor that is closed is taken, so that
