@@ -10,8 +10,10 @@
  *   engine-tool ranges STORE PATH=FILE RANGES        an increment of a partial file
  *   engine-tool list STORE
  *   engine-tool show STORE SET [-k PATH]             names, one per line, then "gone NAME"
- *   engine-tool restore [-l] [-g] [-e keep|absent] [-k PATH] STORE SET INTO [PATH ...]
+ *   engine-tool restore [-l] [-g] [-w|-s] [-i refuse|rename] [-u DIR] [-e keep|absent] [-k PATH]
+ *               STORE SET INTO [PATH ...]
  *       -l  only the last image, on top; -g with its deletions; INTO may be "-": home
+ *       -w  all or nothing, -s only staged; -u where their lists are; -i what of files in use
  *   engine-tool verify [-f] STORE SET
  *   engine-tool remove STORE SET
  */
@@ -26,8 +28,10 @@
 #include "backup/engine.h"
 #include "base/cleanup.h"
 
-static const char *option_type = "full", *option_existing = "", *option_component;
+static const char *option_type = "full", *option_existing = "", *option_component, *option_undo;
 static bool option_content, option_components, option_last, option_gone, option_full;
+static bool option_whole, option_later;
+static enum restore_in_use option_in_use;
 
 static struct set_writer *writing;
 
@@ -285,6 +289,12 @@ static int show(int argc, char **argv) {
         return 0;
 }
 
+static int print_staged(void *userdata, const struct restore_staged *staged,
+                        struct vss_error *reterr) {
+        printf("%s -> %s\n", staged->staged, staged->destination);
+        return 0;
+}
+
 static int restore(int argc, char **argv) {
         struct restore_request request = { 0 };
         struct vss_error error = VSS_ERROR_INIT;
@@ -305,7 +315,14 @@ static int restore(int argc, char **argv) {
                                                                     : RESTORE_REPLACE;
         request.paths = argc > 3 ? (const char *const *)(argv + 3) : NULL;
         request.paths_count = argc > 3 ? (size_t)(argc - 3) : 0;
-        r = restore_run(store, &request, &watch, &summary, &error);
+        request.whole = option_whole;
+        request.undo_dir = option_undo;
+        request.in_use = option_in_use;
+        r = option_later
+                    ? restore_stage(store, &request, &watch, print_staged, NULL, &summary, &error)
+                    : restore_run(store, &request, &watch, &summary, &error);
+        if (summary.changed && r < 0)
+                printf("changed\n");
         printf("%llu placed %llu kept %llu failed %llu removed\n",
                (unsigned long long)summary.placed, (unsigned long long)summary.kept,
                (unsigned long long)summary.failed, (unsigned long long)summary.removed);
@@ -378,7 +395,7 @@ int main(int argc, char **argv) {
         int c;
 
         optind = 2;
-        while (argc > 1 && (c = getopt(argc, argv, "+t:ce:k:Klgf")) >= 0) {
+        while (argc > 1 && (c = getopt(argc, argv, "+t:ce:k:Klgfwsu:i:")) >= 0) {
                 if (c == 't')
                         option_type = optarg;
                 else if (c == 'c')
@@ -395,6 +412,15 @@ int main(int argc, char **argv) {
                         option_gone = true;
                 else if (c == 'f')
                         option_full = true;
+                else if (c == 'w')
+                        option_whole = true;
+                else if (c == 's')
+                        option_later = true;
+                else if (c == 'u')
+                        option_undo = optarg;
+                else if (c == 'i')
+                        option_in_use = strcmp(optarg, "rename") == 0 ? RESTORE_IN_USE_RENAME
+                                                                      : RESTORE_IN_USE_REFUSE;
                 else
                         return 2;
         }

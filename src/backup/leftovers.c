@@ -40,6 +40,11 @@ static unsigned long long start_time(int pid) {
         return p && sscanf(p, "%llu", &started) == 1 ? started : 0;
 }
 
+static void print_name(int pid, unsigned long long started, unsigned long long chance,
+                       char ret[LEFTOVERS_NAME_SIZE]) {
+        snprintf(ret, LEFTOVERS_NAME_SIZE, PREFIX "%d-%llu-%016llx", pid, started, chance);
+}
+
 int leftovers_name(char ret[LEFTOVERS_NAME_SIZE]) {
         static _Thread_local unsigned long long started;
         static _Thread_local int pid;
@@ -51,20 +56,52 @@ int leftovers_name(char ret[LEFTOVERS_NAME_SIZE]) {
         }
         if (getrandom(&chance, sizeof(chance), 0) != (ssize_t)sizeof(chance))
                 return -EIO;
-        snprintf(ret, LEFTOVERS_NAME_SIZE, PREFIX "%d-%llu-%016llx", pid, started,
-                 (unsigned long long)chance);
+        print_name(pid, started, chance, ret);
         return 0;
+}
+
+/* names count up in the lowest bits */
+#define COUNT_BITS 40
+
+static bool parse_name(const char *name, int *ret_pid, unsigned long long *ret_started,
+                       unsigned long long *ret_chance) {
+        char again[LEFTOVERS_NAME_SIZE];
+
+        if (sscanf(name, PREFIX "%d-%llu-%llx", ret_pid, ret_started, ret_chance) != 3 ||
+            *ret_pid <= 0)
+                return false;
+        print_name(*ret_pid, *ret_started, *ret_chance, again);
+        return strcmp(again, name) == 0;
+}
+
+int leftovers_maker_init(struct leftovers_maker *ret) {
+        uint64_t chance;
+
+        if (getrandom(&chance, sizeof(chance), 0) != (ssize_t)sizeof(chance))
+                return -EIO;
+        *ret = (struct leftovers_maker){ getpid(), start_time(getpid()),
+                                         chance >> COUNT_BITS << COUNT_BITS };
+        return 0;
+}
+
+void leftovers_maker_name(const struct leftovers_maker *maker, uint64_t number,
+                          char ret[LEFTOVERS_NAME_SIZE]) {
+        print_name(maker->pid, maker->started, maker->chance + number, ret);
+}
+
+bool leftovers_maker_made(const struct leftovers_maker *maker, const char *name) {
+        unsigned long long started, chance;
+        int pid;
+
+        return parse_name(name, &pid, &started, &chance) && pid == maker->pid &&
+               started == maker->started && chance >> COUNT_BITS == maker->chance >> COUNT_BITS;
 }
 
 static bool is_left_over(const char *name) {
         unsigned long long started, chance;
-        char again[LEFTOVERS_NAME_SIZE];
         int pid;
 
-        if (sscanf(name, PREFIX "%d-%llu-%llx", &pid, &started, &chance) != 3 || pid <= 0)
-                return false;
-        snprintf(again, sizeof(again), PREFIX "%d-%llu-%016llx", pid, started, chance);
-        return strcmp(again, name) == 0 && start_time(pid) != started;
+        return parse_name(name, &pid, &started, &chance) && start_time(pid) != started;
 }
 
 void leftovers_remove(int fd) {
@@ -74,5 +111,5 @@ void leftovers_remove(int fd) {
         while (dir && (entry = readdir(dir)))
                 if (strncmp(entry->d_name, PREFIX, strlen(PREFIX)) == 0 &&
                     is_left_over(entry->d_name))
-                        (void)unlinkat(fd, entry->d_name, 0);
+                        (void)remove_tree(fd, entry->d_name);
 }

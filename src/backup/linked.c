@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "backup/restoring.h"
+#include "base/cleanup.h"
 
 static size_t slot_of(const struct linked_names *names, size_t link, uint64_t offset) {
         uint64_t h = (offset + link * 0x1000003) * UINT64_C(0x9E3779B97F4A7C15);
@@ -55,22 +56,23 @@ static int grow(struct linked_names *names) {
 }
 
 int linked_add(struct linked_names *names, const struct view_part *part, const struct spot *spot,
-               int fd) {
+               char *take_path, int fd) {
+        _cleanup_free_ char *path = take_path;
         struct linked linked = { .link = part->link,
                                  .offset = part->record->offset,
                                  .root = spot->root,
                                  .moved = spot->moved };
         struct stat st;
 
+        if (!path)
+                return -ENOMEM;
         if (part->record->links < 2 || linked_find(names, part, spot->moved) || fstat(fd, &st) < 0)
                 return 0;
         linked.device = st.st_dev;
         linked.inode = st.st_ino;
         if (names->count * 4 >= names->size * 3 && grow(names) < 0)
                 return -ENOMEM;
-        linked.path = strdup(spot->path);
-        if (!linked.path)
-                return -ENOMEM;
+        linked.path = take(path);
         insert(names, &linked);
         return 0;
 }

@@ -13,12 +13,24 @@
 #include "backup/restoring.h"
 #include "base/cleanup.h"
 
-int rename_in(const struct spot *spot, const char *name, int fd, bool replace,
-              struct vss_error *reterr) {
-        if (renameat2(spot->fd, name, spot->fd, spot->name, RENAME_NOREPLACE) >= 0)
+/* file systems that cannot look and rename in one step: only the user's own hand is between */
+static int rename_new(const struct spot *spot, const char *name) {
+        const char *to = spot_name(spot);
+
+        if (renameat2(spot->fd, name, spot->fd, to, RENAME_NOREPLACE) >= 0)
                 return 0;
-        if (errno != EEXIST || !replace)
-                return cannot_place(spot, -errno, reterr);
+        if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP)
+                return -errno;
+        if (faccessat(spot->fd, to, F_OK, AT_SYMLINK_NOFOLLOW) >= 0)
+                return -EEXIST;
+        return renameat(spot->fd, name, spot->fd, to) < 0 ? -errno : 0;
+}
+
+int rename_in(const struct spot *spot, const char *name, int fd, struct vss_error *reterr) {
+        int r = rename_new(spot, name);
+
+        if (r != -EEXIST || !spot->replace)
+                return r < 0 ? cannot_place(spot, r, reterr) : 0;
         if (fd >= 0 && fdatasync(fd) < 0)
                 return cannot_place(spot, -errno, reterr);
         if (renameat(spot->fd, name, spot->fd, spot->name) >= 0)
@@ -63,22 +75,21 @@ static int give_name(int fd, int at, const char *name) {
         return linkat(AT_FDCWD, self, at, name, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
 }
 
-int new_file_place(struct new_file *file, const struct spot *spot, bool replace,
-                   struct vss_error *reterr) {
-        int r = file->has_name ? -EEXIST : give_name(file->fd, spot->fd, spot->name);
+int new_file_place(struct new_file *file, const struct spot *spot, struct vss_error *reterr) {
+        int r = file->has_name ? -EEXIST : give_name(file->fd, spot->fd, spot_name(spot));
 
         if (r >= 0)
                 return 0;
         if (!file->has_name) {
                 /* synced before it has a name beside: that name shall not live long */
-                if (r == -EEXIST && replace)
+                if (r == -EEXIST && spot->replace)
                         r = fdatasync(file->fd) < 0 ? -errno : leftovers_name(file->name);
                 if (r >= 0)
                         r = give_name(file->fd, spot->fd, file->name);
                 if (r < 0)
                         return cannot_place(spot, r, reterr);
         }
-        r = rename_in(spot, file->name, file->has_name ? file->fd : -1, replace, reterr);
+        r = rename_in(spot, file->name, file->has_name ? file->fd : -1, reterr);
         file->has_name = r < 0;
         return r;
 }

@@ -10,54 +10,22 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/fs.h>
+#include <linux/magic.h>
+#include <sys/ioctl.h>
+#include <sys/statfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "backup/restoring.h"
+#include "backup/staging.h"
 #include "base/array.h"
 #include "base/cleanup.h"
 #include "base/file.h"
-#include "backup/denied.h"
 
 #define OPEN_LEVELS 100
-
-/* ---- roots ---- */
-
-static int open_root(struct places *places, const char *path, bool make, struct vss_error *reterr) {
-        struct place_root *root = &places->roots[places->roots_count];
-        int r = make ? mkdir_parents(path, 0755) : 0;
-
-        root->path = strdup(path);
-        root->fd = r < 0 ? -1 : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (r >= 0 && root->fd < 0)
-                r = -errno;
-        places->roots_count++;
-        if (!root->path)
-                return vss_fail(reterr, -ENOMEM, "out of memory");
-        if (r < 0 && r != -ENOENT)
-                return fail_open("the destination", path, AT_FDCWD, path, r, reterr);
-        return 0;
-}
-
-int places_init(struct places *places, const struct restore_request *request,
-                struct vss_error *reterr) {
-        size_t trusted = request->into ? 0 : request->trusted_roots_count;
-        int r;
-
-        *places = (struct places){ .request = request };
-        places->roots = calloc(trusted + 1, sizeof(*places->roots));
-        if (!places->roots)
-                return vss_fail(reterr, -ENOMEM, "out of memory");
-        r = open_root(places, request->into ? request->into : "/", request->into != NULL, reterr);
-        for (size_t i = 0; i < trusted && r >= 0; i++)
-                r = open_root(places, request->trusted_roots[i], false, reterr);
-        if (r >= 0 && places->roots[0].fd < 0)
-                r = vss_fail(reterr, -ENOENT, "cannot open the destination '%s'",
-                             places->roots[0].path);
-        return r;
-}
 
 static void level_done(struct place_level *level) {
         closep(&level->fd);
@@ -84,69 +52,6 @@ void places_done(struct places *places) {
         free(places->syncs);
 }
 
-/* ---- mapping ---- */
-
-static const char *rest_below(const char *path, const char *ancestor) {
-        const char *rest = path + (strcmp(ancestor, "/") == 0 ? 0 : strlen(ancestor));
-
-        return *rest == '/' ? rest + 1 : rest;
-}
-
-/* mappings change the beginning of a path only; the longest one counts */
-static char *apply_mappings(const struct restore_request *request, const char *path) {
-        const struct restore_mapping *best = NULL;
-
-        for (size_t i = 0; i < request->mappings_count; i++) {
-                const struct restore_mapping *mapping = &request->mappings[i];
-
-                if (path_is_below(path, mapping->from) &&
-                    (!best || strlen(mapping->from) > strlen(best->from)))
-                        best = mapping;
-        }
-        if (!best)
-                return strdup(path);
-        path = rest_below(path, best->from);
-        return *path ? path_join(best->to, path) : strdup(best->to);
-}
-
-int places_map(struct places *places, const char *path, const char *to, struct spot *ret,
-               struct vss_error *reterr) {
-        _cleanup_free_ char *mapped = to ? strdup(to) : apply_mappings(places->request, path);
-        const char *slash;
-        size_t root = 0;
-
-        *ret = (struct spot){ .fd = -1 };
-        if (!mapped)
-                return vss_fail(reterr, -ENOMEM, "out of memory");
-        if (mapped[0] != '/')
-                return vss_fail(reterr, E_INVALIDARG, "the place '%s' of '%s' is no absolute path",
-                                mapped, path);
-        ret->moved = strcmp(mapped, path) != 0;
-        for (size_t i = 1; i < places->roots_count; i++)
-                if (path_is_below(mapped, places->roots[i].path) && places->roots[i].fd >= 0 &&
-                    strlen(places->roots[i].path) > strlen(places->roots[root].path))
-                        root = i;
-        ret->root = root;
-        if (root > 0) {
-                ret->full = take(mapped);
-                ret->path = rest_below(ret->full, places->roots[root].path);
-        } else {
-                ret->full = mapped[1] ? path_join(places->roots[0].path, mapped + 1)
-                                      : strdup(places->roots[0].path);
-                ret->path = ret->full ? rest_below(ret->full, places->roots[0].path) : NULL;
-        }
-        if (!ret->full)
-                return vss_fail(reterr, -ENOMEM, "out of memory");
-        slash = strrchr(ret->path, '/');
-        ret->name = slash ? slash + 1 : ret->path;
-        return 0;
-}
-
-void spot_done(struct spot *spot) {
-        free(spot->full);
-        *spot = (struct spot){ .fd = -1 };
-}
-
 /* ---- levels ---- */
 
 static int remember_sync(struct places *places, const struct stat *st, int fd) {
@@ -161,6 +66,17 @@ static int remember_sync(struct places *places, const struct stat *st, int fd) {
                 return -errno;
         places->syncs_count++;
         return 0;
+}
+
+/* names that differ in case only are one name here: such file systems, and folders of others */
+static bool folds_case(int fd) {
+        struct statfs fs;
+        int flags = 0;
+
+        if (ioctl(fd, FS_IOC_GETFLAGS, &flags) >= 0 && flags & FS_CASEFOLD_FL)
+                return true;
+        return fstatfs(fd, &fs) >= 0 && (fs.f_type == MSDOS_SUPER_MAGIC ||
+                                         fs.f_type == EXFAT_SUPER_MAGIC || fs.f_type == 0x7366746e);
 }
 
 static int push_level(struct places *places, int *take_fd_from, const char *path, size_t size,
@@ -181,12 +97,14 @@ static int push_level(struct places *places, int *take_fd_from, const char *path
                                        .fd = take_fd(take_fd_from),
                                        .device = st.st_dev,
                                        .inode = st.st_ino,
+                                       .mtime = st.st_mtim,
                                        .created = created };
         places->levels_count++;
         if (!level->path)
                 return -ENOMEM;
-        if (!created)
+        if (!created && !places->only_looks && !places->keep_leftovers)
                 leftovers_remove(level->fd);
+        level->folds_case = !created && folds_case(level->fd);
         level->has_default_acl = fgetxattr(level->fd, "system.posix_acl_default", NULL, 0) > 0;
         if (places->levels_count > OPEN_LEVELS) {
                 closep(&places->levels[places->levels_count - 1 - OPEN_LEVELS].fd);
@@ -207,6 +125,19 @@ static int reopen_above(struct place_level *level, struct place_level *above) {
         return st.st_dev == above->device && st.st_ino == above->inode ? 0 : -ESTALE;
 }
 
+static int set_attributes(struct places *places, struct place_level *level,
+                          const struct place_level *above, struct vss_error *reterr) {
+        if (places->staging && !level->staged)
+                return staging_is_for_later(places->staging)
+                               ? 0
+                               : staging_set(places->staging, level, places->current, "", level->fd,
+                                             &level->record, &level->attributes, reterr);
+        if (!level->created)
+                attributes_drop_others(level->fd, &level->attributes);
+        return attributes_apply(level->fd, &level->record, &level->attributes,
+                                level->created && above && above->has_default_acl, reterr);
+}
+
 static int pop_level(struct places *places, struct vss_error *reterr) {
         struct place_level *level = &places->levels[places->levels_count - 1];
         struct place_level *above = places->levels_count > 1 ? level - 1 : NULL;
@@ -215,11 +146,8 @@ static int pop_level(struct places *places, struct vss_error *reterr) {
         if (r < 0)
                 r = vss_fail(reterr, r, "the directory above '%s' was moved during the restore",
                              level->path);
-        if (r >= 0 && level->has_record && !level->created)
-                attributes_drop_others(level->fd, &level->attributes);
         if (r >= 0 && level->has_record)
-                r = attributes_apply(level->fd, &level->record, &level->attributes,
-                                     level->created && above && above->has_default_acl, reterr);
+                r = set_attributes(places, level, above, reterr);
         level_done(level);
         places->levels_count--;
         return r;
@@ -329,7 +257,7 @@ static int use_context(struct places *places) {
 static int check_writable(const struct place_level *level, uint32_t owner) {
         struct stat st;
 
-        if (level->created || level->path[0] == '\0' || geteuid() != 0)
+        if (level->created || level->staged || level->path[0] == '\0' || geteuid() != 0)
                 return 0;
         if (fstat(level->fd, &st) < 0)
                 return -errno;
@@ -344,7 +272,7 @@ static int open_child(struct places *places, const char *name, bool create, bool
 
         *ret_created = false;
         fd = open_beneath(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, false);
-        if (fd >= 0 || !create)
+        if (fd >= 0 || !create || (places->staging && !top(places)->staged))
                 return fd;
         /* something else is in the way: only a restore that replaces takes it away */
         if ((fd == -ENOTDIR || fd == -ELOOP) && replace) {
@@ -370,6 +298,16 @@ static int enter_failed(const struct spot *spot, const char *path, size_t size, 
                                       : strerror(-r));
 }
 
+/* the level that was pushed is the root of a tree beside its place, or lies in one */
+static void note_tree(struct places *places, uint64_t tree, size_t size) {
+        struct place_level *level = top(places);
+        const struct place_level *above = level - 1;
+
+        level->staged = tree != 0 || above->staged;
+        level->tree = tree != 0 ? tree : above->tree;
+        level->tree_size = tree != 0 ? size : above->tree_size;
+}
+
 /* descend from the innermost level to the directory @path of @size bytes */
 static int descend(struct places *places, const struct spot *spot, const char *path, size_t size,
                    uint32_t owner, bool create, bool replace_last, struct vss_error *reterr) {
@@ -379,6 +317,7 @@ static int descend(struct places *places, const struct spot *spot, const char *p
                 size_t start = done + (done > 0), end = start;
                 _cleanup_free_ char *name = NULL;
                 _cleanup_close_ int fd = -1;
+                uint64_t tree;
                 bool created;
                 int r = check_writable(top(places), owner);
 
@@ -390,8 +329,16 @@ static int descend(struct places *places, const struct spot *spot, const char *p
                 if (!name)
                         return vss_fail(reterr, -ENOMEM, "out of memory");
                 r = fd = open_child(places, name, create, replace_last && end == size, &created);
+                tree = 0;
+                if ((r == -ENOENT || r == -ENOTDIR || r == -ELOOP) && create && places->staging &&
+                    !top(places)->staged)
+                        r = fd = staging_open_tree(places->staging, top(places), places->current,
+                                                   path, end, name, replace_last && end == size,
+                                                   &tree, &created);
                 if (r >= 0)
                         r = push_level(places, &fd, path, end, created);
+                if (r >= 0)
+                        note_tree(places, tree, end);
                 if (r >= 0 && created)
                         r = use_context(places);
                 if (r < 0)
@@ -451,14 +398,14 @@ int places_directory(struct places *places, struct spot *spot, const struct reco
                 return r;
         level = top(places);
         /* RESTORE_KEEP leaves a directory that was there as it is */
-        if (!level->created && !replace)
+        if (!level->created && !level->staged && !replace)
                 return 0;
         r = copy_record(level, record, take_attributes);
         return r < 0 ? vss_fail(reterr, r, "out of memory") : 0;
 }
 
-int places_open(struct places *places, size_t root, const char *path) {
-        int fd = fcntl(places->roots[root].fd, F_DUPFD_CLOEXEC, 3);
+int open_by_steps(int root_fd, const char *path) {
+        int fd = fcntl(root_fd, F_DUPFD_CLOEXEC, 3);
 
         while (*path && fd >= 0) {
                 size_t n = strcspn(path, "/");
@@ -473,7 +420,30 @@ int places_open(struct places *places, size_t root, const char *path) {
         return fd;
 }
 
-int places_finish(struct places *places, struct vss_error *reterr) {
+char *places_made_path(const struct places *places, const struct spot *spot) {
+        const struct place_level *level = &places->levels[places->levels_count - 1];
+        char name[LEFTOVERS_NAME_SIZE];
+        size_t above;
+        char *path;
+
+        if (!level->staged)
+                return asprintf(&path, "%.*s%s", (int)(spot->name - spot->path), spot->path,
+                                spot_name(spot)) < 0
+                               ? NULL
+                               : path;
+        above = level->tree_size;
+        while (above > 0 && spot->path[above - 1] != '/')
+                above--;
+        staging_tree_name(places->staging, level->tree, name);
+        return asprintf(&path, "%.*s%s%s", (int)above, spot->path, name,
+                        spot->path + level->tree_size) < 0
+                       ? NULL
+                       : path;
+}
+
+/* ---- the end ---- */
+
+int places_leave(struct places *places, struct vss_error *reterr) {
         int first = 0;
 
         while (places->levels_count > 0) {
@@ -482,6 +452,12 @@ int places_finish(struct places *places, struct vss_error *reterr) {
                 if (r < 0 && first == 0)
                         first = r;
         }
+        return first;
+}
+
+int places_sync(const struct places *places, struct vss_error *reterr) {
+        int first = 0;
+
         for (size_t i = 0; i < places->syncs_count; i++)
                 if (syncfs(places->syncs[i].fd) < 0 && first == 0)
                         first = vss_fail(reterr, -errno, "the destination cannot be synced: %s",
@@ -491,7 +467,10 @@ int places_finish(struct places *places, struct vss_error *reterr) {
 
 int cannot_place(const struct spot *spot, int r, struct vss_error *reterr) {
         return vss_fail(reterr, r, "'%s' cannot be put in place: %s", spot->full,
-                        r == -EISDIR   ? "a directory that is not empty is in the way"
+                        r == -EISDIR ? "a directory that is not empty is in the way"
+                        : r == -EEXIST && spot->fresh
+                                ? "another file of the backup has this name there (upper and lower "
+                                  "case, or two spellings, may be one name)"
                         : r == -EEXIST ? "something is there already"
                                        : strerror(-r));
 }

@@ -47,7 +47,6 @@ struct batch {
 };
 
 struct small_files {
-        bool replace;
         small_placed_t placed;
         void *userdata;
         struct batch ring[RING_COUNT];
@@ -65,7 +64,16 @@ static struct batch *batch_of(struct small_files *small, uint64_t number) {
 
 /* ---- making them: any thread ---- */
 
-static int make_file(const struct small_files *small, struct small_file *item) {
+static int made_inode(int fd, struct spot *spot, struct vss_error *reterr) {
+        struct stat st;
+
+        if (fstat(fd, &st) < 0)
+                return cannot_place(spot, -errno, reterr);
+        spot->made = st.st_ino;
+        return 0;
+}
+
+static int make_file(struct small_file *item) {
         struct vss_error *reterr = &item->error;
         struct new_file file;
         int r = new_file_begin(&file, &item->spot, item->record.mode, reterr);
@@ -77,7 +85,9 @@ static int make_file(const struct small_files *small, struct small_file *item) {
                   : attributes_apply(file.fd, &item->record, &item->attributes, item->clear_acl,
                                      reterr);
         if (r >= 0)
-                r = new_file_place(&file, &item->spot, small->replace, reterr);
+                r = new_file_place(&file, &item->spot, reterr);
+        if (r >= 0 && item->spot.beside[0])
+                r = made_inode(file.fd, &item->spot, reterr);
         new_file_done(&file, &item->spot);
         return r;
 }
@@ -93,7 +103,7 @@ static bool work_locked(struct small_files *small) {
         small->taking++;
         pthread_mutex_unlock(&small->mutex);
         for (size_t i = 0; i < batch->count; i++)
-                batch->items[i].result = make_file(small, &batch->items[i]);
+                batch->items[i].result = make_file(&batch->items[i]);
         pthread_mutex_lock(&small->mutex);
         batch->state = BATCH_DONE;
         pthread_cond_broadcast(&small->changed);
@@ -113,12 +123,11 @@ static void *run_thread(void *userdata) {
 
 /* ---- the restore's side ---- */
 
-struct small_files *small_files_new(bool replace, small_placed_t placed, void *userdata) {
+struct small_files *small_files_new(small_placed_t placed, void *userdata) {
         struct small_files *small = calloc(1, sizeof(*small));
 
         if (!small)
                 return NULL;
-        small->replace = replace;
         small->placed = placed;
         small->userdata = userdata;
         pthread_mutex_init(&small->mutex, NULL);
@@ -165,7 +174,7 @@ static void tell(struct small_files *small, struct batch *batch) {
                 struct small_file *item = &batch->items[i];
                 struct view_part part = { item->link, &item->record };
 
-                small->placed(small->userdata, &part, item->spot.full, item->result,
+                small->placed(small->userdata, &part, &item->spot, item->result,
                               item->result < 0 ? vss_error_message(&item->error) : NULL);
                 attributes_done(&item->attributes);
                 vss_error_clear(&item->error);

@@ -18,11 +18,22 @@
 #include <unistd.h>
 
 #include "backup/restorer.h"
+#include "backup/staging.h"
 #include "base/array.h"
 #include "base/cleanup.h"
 #include "base/file.h"
 
 #define PROGRESS_STEP 64
+
+/* struct restore_run - one call; @staged: it is for later */
+struct restore_run {
+        struct store *store;
+        const struct restore_request *request;
+        const struct engine_watch *watch;
+        int (*staged)(void *userdata, const struct restore_staged *staged,
+                      struct vss_error *reterr);
+        void *userdata;
+};
 
 /* ---- entries ---- */
 
@@ -38,6 +49,13 @@ static int go_on(void *userdata) {
         return restore->cancelled < 0 ? restore->cancelled : 0;
 }
 
+static void note_failure(struct restore *restore, int code, const char *words) {
+        if (restore->first < 0)
+                return;
+        restore->first = code;
+        restore->first_words = words ? strdup(words) : NULL;
+}
+
 static void report(struct restore *restore, const struct view_part *part, const char *placed,
                    enum restore_outcome outcome, int code, const char *words) {
         const struct restore_request *request = restore->request;
@@ -51,8 +69,8 @@ static void report(struct restore *restore, const struct view_part *part, const 
                 restore->summary.kept++;
         else
                 restore->summary.failed++;
-        if (outcome == RESTORE_FAILED && restore->first >= 0)
-                restore->first = code;
+        if (outcome == RESTORE_FAILED)
+                note_failure(restore, code, words);
         if (outcome == RESTORE_FAILED && restore->watch && restore->watch->trouble)
                 restore->watch->trouble(restore->watch->userdata, restore->component, path, code,
                                         words);
@@ -93,13 +111,27 @@ static int find_item_spot(struct restore *restore, const struct view_item *item,
 }
 
 /* @r: negative, 0 it is in place, PLACE_KEPT */
-static void report_placed(void *userdata, const struct view_part *part, const char *placed, int r,
-                          const char *words) {
-        report(userdata, part, placed,
+static void report_placed(void *userdata, const struct view_part *part, const struct spot *spot,
+                          int r, const char *words) {
+        report(userdata, part, spot->full ? spot->full : "",
                r < 0             ? RESTORE_FAILED
                : r == PLACE_KEPT ? RESTORE_KEPT
                                  : RESTORE_PLACED,
                r < 0 ? r : 0, words);
+}
+
+/* a small file of a whole restore is made, and remembered */
+static void report_small(void *userdata, const struct view_part *part, const struct spot *spot,
+                         int r, const char *words) {
+        _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
+        struct restore *restore = userdata;
+
+        if (r >= 0 && spot->beside[0]) {
+                r = staging_put(restore->places.staging, spot, false, &error);
+                if (r < 0)
+                        words = vss_error_message(&error);
+        }
+        report_placed(restore, part, spot, r, words);
 }
 
 static int place_directory(struct restore *restore, const struct view_item *item, struct spot *spot,
@@ -118,8 +150,8 @@ static int place_directory(struct restore *restore, const struct view_item *item
 static int place_item(struct restore *restore, const struct view_item *item) {
         _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
         char kind = item->parts[0].record->kind;
+        struct spot spot = { .fd = -1 };
         bool broken = false;
-        struct spot spot;
         int r = find_item_spot(restore, item, &spot, &error);
 
         if (r == PLACE_KEPT)
@@ -127,7 +159,7 @@ static int place_item(struct restore *restore, const struct view_item *item) {
         if (r == -ENOMEM)
                 return r;
         if (r < 0) {
-                report_placed(restore, &item->parts[0], "", r, vss_error_message(&error));
+                report_placed(restore, &item->parts[0], &spot, r, vss_error_message(&error));
                 return 0;
         }
         if (kind == ENTRY_SOCKET) {
@@ -141,7 +173,7 @@ static int place_item(struct restore *restore, const struct view_item *item) {
         if (r >= 0 && broken)
                 restore->summary.links_broken++;
         if (r != PLACE_LATER && restore->cancelled >= 0)
-                report_placed(restore, &item->parts[0], spot.full, r,
+                report_placed(restore, &item->parts[0], &spot, r,
                               r < 0    ? vss_error_message(&error)
                               : broken ? "a copy: another name of the file is elsewhere now"
                                        : NULL);
@@ -197,6 +229,11 @@ static int keep_context(struct restore *restore, const struct view_item *item) {
         return r;
 }
 
+/* nothing of it will be put in place */
+static bool is_lost(const struct restore *restore) {
+        return restore->places.staging && restore->first < 0;
+}
+
 static int place_all(struct restore *restore, struct vss_error *reterr) {
         bool own = component_is_own(&set_place_component(&restore->chain.links[0])->key);
         const struct view_item *item;
@@ -222,6 +259,8 @@ static int place_all(struct restore *restore, struct vss_error *reterr) {
                         (void)go_on(restore);
                 if (restore->cancelled < 0)
                         r = vss_fail(reterr, restore->cancelled, "the restore was cancelled");
+                else if (r >= 0 && is_lost(restore))
+                        break;
         }
         small_files_settle(restore->small);
         view_close(view);
@@ -230,34 +269,54 @@ static int place_all(struct restore *restore, struct vss_error *reterr) {
 
 /* ---- deletions of one image ---- */
 
+static int stage_removal(struct restore *restore, const struct record *record, struct spot *spot,
+                         struct vss_error *reterr) {
+        struct staging *staging = restore->places.staging;
+        int r = staging_spot(staging, spot);
+
+        if (r < 0)
+                return cannot_place(spot, r, reterr);
+        return spot->old == 0
+                       ? PLACE_KEPT
+                       : staging_remove(staging, spot, record->kind == RECORD_GONE_TREE, reterr);
+}
+
+static int remove_now(const struct record *record, const struct spot *spot) {
+        if (record->kind == RECORD_GONE_TREE)
+                return remove_tree(spot->fd, spot->name);
+        if (unlinkat(spot->fd, spot->name, 0) >= 0 || errno == ENOENT)
+                return 0;
+        return errno == EISDIR && unlinkat(spot->fd, spot->name, AT_REMOVEDIR) >= 0 ? 0 : -errno;
+}
+
+static void removal_failed(struct restore *restore, const struct record *record, int r) {
+        static const char *const words = "it was deleted before the backup and cannot be removed";
+
+        restore->summary.failed++;
+        note_failure(restore, r, words);
+        if (restore->watch && restore->watch->trouble)
+                restore->watch->trouble(restore->watch->userdata, restore->component, record->path,
+                                        r, words);
+}
+
 static int remove_one(struct restore *restore, const struct record *record) {
         _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
         const struct entry entry = { .path = record->path };
         struct spot spot = { .fd = -1 };
         int r = find_spot(restore, &entry, &spot, &error);
 
-        if (r == PLACE_KEPT)
-                return 0;
-        if (r >= 0)
+        if (r == 0) {
                 r = places_enter(&restore->places, &spot, 0, false, &error);
-        if (r == -ENOENT) {
-                spot_done(&spot);
-                return 0;
+                if (r == -ENOENT)
+                        r = PLACE_KEPT;
         }
-        if (r >= 0 && record->kind == RECORD_GONE_TREE)
-                r = remove_tree(spot.fd, spot.name);
-        else if (r >= 0 && unlinkat(spot.fd, spot.name, 0) < 0 && errno != ENOENT)
-                r = errno == EISDIR && unlinkat(spot.fd, spot.name, AT_REMOVEDIR) >= 0 ? 0 : -errno;
-        if (r >= 0)
+        if (r == 0)
+                r = restore->places.staging ? stage_removal(restore, record, &spot, &error)
+                                            : remove_now(record, &spot);
+        if (r == 0)
                 restore->summary.removed++;
-        else
-                restore->summary.failed++;
-        if (r < 0 && restore->first >= 0)
-                restore->first = r;
-        if (r < 0 && restore->watch && restore->watch->trouble)
-                restore->watch->trouble(restore->watch->userdata, restore->component, record->path,
-                                        r,
-                                        "it was deleted before the backup and cannot be removed");
+        else if (r < 0)
+                removal_failed(restore, record, r);
         spot_done(&spot);
         return r == -ENOMEM ? r : 0;
 }
@@ -293,60 +352,136 @@ static int remove_gone(struct restore *restore, struct vss_error *reterr) {
 static void restore_done(struct restore *restore) {
         small_files_free(restore->small);
         linked_done(&restore->linked);
+        in_use_free(restore->in_use);
+        staging_free(restore->places.staging);
         places_done(&restore->places);
         members_done(&restore->members);
+        free(restore->first_words);
 }
 
-static int restore_begin(struct restore *restore, struct store *store,
-                         const struct restore_request *request, struct vss_error *reterr) {
+static int begin_places(struct restore *restore, const struct restore_run *run,
+                        struct vss_error *reterr) {
+        const struct restore_request *request = restore->request;
+        _cleanup_free_ char *undo_dir = undo_dir_of(request);
+        bool keep_leftovers =
+                undo_dir && !recover_killed(undo_dir, restore->watch, restore->component);
+        int r = places_init(&restore->places, request, false, reterr);
+
+        restore->places.keep_leftovers = keep_leftovers;
+        if (r >= 0 && (request->whole || run->staged))
+                r = staging_new(&restore->places, run->staged != NULL, &restore->places.staging,
+                                reterr);
+        return r;
+}
+
+static int restore_begin(struct restore *restore, const struct restore_run *run,
+                         struct vss_error *reterr) {
+        const struct restore_request *request = run->request;
         const struct chain *chain = request->chain;
 
-        *restore = (struct restore){ .store = store, .request = request, .chain = *chain };
+        *restore = (struct restore){
+                .store = run->store, .request = request, .chain = *chain, .watch = run->watch
+        };
         if (request->image > 0)
                 restore->chain = (struct chain){ .links = &chain->links[request->image - 1],
                                                  .count = chain->count - request->image + 1 };
         restore->component = chain->links[chain->count - 1].component;
-        if (request->whole || request->in_use != RESTORE_IN_USE_IGNORE)
-                return vss_fail(reterr, VSS_E_NOT_SUPPORTED, "this restore cannot be whole yet");
-        restore->small =
-                small_files_new(request->existing == RESTORE_REPLACE, report_placed, restore);
-        if (!restore->small || members_init(&restore->members, store, &restore->chain) < 0)
+        restore->small = small_files_new(report_small, restore);
+        if (!restore->small || members_init(&restore->members, run->store, &restore->chain) < 0 ||
+            in_use_new(request->in_use, &restore->in_use) < 0)
                 return vss_fail(reterr, -ENOMEM, "out of memory");
-        return places_init(&restore->places, request, reterr);
+        restore->members.go_on = go_on;
+        restore->members.userdata = restore;
+        return begin_places(restore, run, reterr);
+}
+
+/* what concerns no single file */
+static void whole_failed(struct restore *restore, int r, const char *words) {
+        restore->summary.failed++;
+        if (restore->watch && restore->watch->trouble)
+                restore->watch->trouble(restore->watch->userdata, restore->component, "", r, words);
+        note_failure(restore, r, words);
+}
+
+/* all or nothing; @r: how it went so far */
+static int end_whole(struct restore *restore, const struct restore_run *run, int r,
+                     struct vss_error *reterr) {
+        struct staging *staging = restore->places.staging;
+        _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
+
+        if (r < 0 || restore->first < 0) {
+                staging_discard(staging);
+        } else {
+                r = run->staged ? staging_hand_over(staging, run->staged, run->userdata, &error)
+                                : staging_commit(staging, &restore->summary.changed, &error);
+                if (r >= 0) {
+                        restore->summary.changed = !run->staged;
+                        return 0;
+                }
+                whole_failed(restore, r, vss_error_message(&error));
+        }
+        restore->summary.placed = restore->summary.removed = 0;
+        if (!restore->summary.changed)
+                places_unmake(&restore->places);
+        return restore->first < 0 ? 0 : r; /* say_failure() has the words */
+}
+
+static int say_failure(const struct restore *restore, struct vss_error *reterr) {
+        if (!restore->places.staging)
+                return vss_fail(reterr, restore->first, "%llu of the files could not be restored",
+                                (unsigned long long)restore->summary.failed);
+        return vss_fail(reterr, restore->first, "%s%s",
+                        restore->summary.changed ? "" : "nothing was changed: ",
+                        restore->first_words ? restore->first_words : "a file cannot be restored");
+}
+
+static int run_restore(const struct restore_run *run, struct restore_summary *ret,
+                       struct vss_error *reterr) {
+        const struct restore_request *request = run->request;
+        _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
+        struct restore restore;
+        int left, r = restore_begin(&restore, run, reterr);
+
+        if (r >= 0 && request->image > 0 && request->remove_gone)
+                r = remove_gone(&restore, reterr);
+        if (r >= 0)
+                r = place_all(&restore, reterr);
+        left = places_leave(&restore.places, &error);
+        if (left >= 0 && !restore.places.staging)
+                left = places_sync(&restore.places, &error);
+        if (left < 0)
+                whole_failed(&restore, left, vss_error_message(&error));
+        if (restore.places.staging)
+                r = end_whole(&restore, run, r, reterr);
+        else
+                restore.summary.changed = restore.summary.placed + restore.summary.removed > 0;
+        *ret = restore.summary;
+        if (r >= 0 && restore.first < 0)
+                r = say_failure(&restore, reterr);
+        restore_done(&restore);
+        return r < 0 ? r : 0;
 }
 
 int restore_run(struct store *store, const struct restore_request *request,
                 const struct engine_watch *watch, struct restore_summary *ret,
                 struct vss_error *reterr) {
-        _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
-        struct restore restore;
-        int finished, r = restore_begin(&restore, store, request, reterr);
+        const struct restore_run run = { .store = store, .request = request, .watch = watch };
 
-        restore.watch = watch;
-        restore.members.go_on = go_on;
-        restore.members.userdata = &restore;
-        if (r >= 0 && request->image > 0 && request->remove_gone)
-                r = remove_gone(&restore, reterr);
-        if (r >= 0)
-                r = place_all(&restore, reterr);
-        finished = places_finish(&restore.places, &error);
-        if (finished < 0) {
-                restore.summary.failed++;
-                if (watch && watch->trouble)
-                        watch->trouble(watch->userdata, restore.component, "", finished,
-                                       vss_error_message(&error));
-                if (restore.first >= 0)
-                        restore.first = finished;
-        }
-        restore.summary.changed = restore.summary.placed + restore.summary.removed > 0;
-        *ret = restore.summary;
-        restore_done(&restore);
-        if (r < 0)
-                return r;
-        return restore.first < 0
-                       ? vss_fail(reterr, restore.first, "%llu of the files could not be restored",
-                                  (unsigned long long)ret->failed)
-                       : 0;
+        return run_restore(&run, ret, reterr);
+}
+
+int restore_stage(struct store *store, const struct restore_request *request,
+                  const struct engine_watch *watch,
+                  int (*staged)(void *userdata, const struct restore_staged *staged,
+                                struct vss_error *reterr),
+                  void *userdata, struct restore_summary *ret, struct vss_error *reterr) {
+        const struct restore_run run = { store, request, watch, staged, userdata };
+
+        *ret = (struct restore_summary){ 0 };
+        if (request->remove_gone)
+                return vss_fail(reterr, E_INVALIDARG,
+                                "what is gone cannot be removed by a restore for later");
+        return run_restore(&run, ret, reterr);
 }
 
 int restore_copy_out(struct store *store, const struct chain *chain, const char *path, int fd,

@@ -5,6 +5,7 @@
 #ifndef BACKUP_RESTORER_H
 #define BACKUP_RESTORER_H
 
+#include "backup/in-use.h"
 #include "backup/restoring.h"
 
 struct restore {
@@ -16,9 +17,11 @@ struct restore {
         struct places places;
         struct linked_names linked;
         struct small_files *small;
+        struct in_use *in_use; /* NULL: nobody asks */
         struct restore_summary summary;
         uint32_t component;
         int first; /* code of the first failure */
+        char *first_words;
         int cancelled; /* negative: progress() said so, and this file is not the reason */
         uint64_t steps;
         const char *path; /* of the current item */

@@ -9,6 +9,8 @@
 
 #include "backup/internal.h"
 
+#define LEFTOVERS_NAME_SIZE 80
+
 /* ---- content.c: members of a chain's archives ---- */
 
 struct member_reader {
@@ -57,7 +59,13 @@ struct place_level {
         int fd;
         dev_t device;
         ino_t inode;
-        bool created, has_record, has_default_acl;
+        struct timespec mtime; /* before anything was made in it */
+        bool created, has_record, has_default_acl, folds_case;
+        /* it lies in a tree that is not in its place yet: what of @path is above the tree's root,
+         * with it, and that one's number */
+        bool staged;
+        size_t tree_size;
+        uint64_t tree;
         /* what it gets when the last thing in it is placed */
         struct record record;
         struct attributes attributes;
@@ -67,6 +75,8 @@ struct place_root {
         char *path; /* "/", the "into" folder, or a trusted root */
         int fd;
 };
+
+struct staging;
 
 struct places {
         const struct restore_request *request;
@@ -84,6 +94,10 @@ struct places {
         /* stored records of directories above what is wanted: used when one has to be made */
         struct place_level *context;
         size_t context_count, context_capacity;
+        struct staging *staging; /* NULL: things are put in place one by one */
+        bool only_looks; /* changes nothing, also not what is left over */
+        bool keep_leftovers;
+        size_t into_existed; /* so much of the path of ->into was there, in bytes */
 };
 
 /* struct spot - where one thing goes */
@@ -94,17 +108,35 @@ struct spot {
         int fd; /* of the directory, lent */
         const char *name; /* in it */
         bool moved; /* to another place than the original one, ->into aside */
+        bool replace; /* what is there goes; else it is a failure */
+        bool fresh; /* the directory was made by this restore: what is there came with it */
+        /* whole restores: it is made under this name first, see staging.h; "": as itself */
+        char beside[LEFTOVERS_NAME_SIZE];
+        uint64_t number;
+        ino_t made; /* what lies there then */
+        ino_t old; /* what is in place; 0: nothing */
+        struct timespec old_ctime;
+        uint64_t old_size;
 };
+
+static inline const char *spot_name(const struct spot *spot) {
+        return spot->beside[0] ? spot->beside : spot->name;
+}
 
 /* cannot_place() - words for @r, a negative errno; returns it */
 int cannot_place(const struct spot *spot, int r, struct vss_error *reterr);
 
-int places_init(struct places *places, const struct restore_request *request,
+/* @only_looks: nothing is made or taken away */
+int places_init(struct places *places, const struct restore_request *request, bool only_looks,
                 struct vss_error *reterr);
 /* places_done() - closes everything; without _finish() nothing more is set on directories */
 void places_done(struct places *places);
-/* give the directories that are still open their attributes, and sync */
-int places_finish(struct places *places, struct vss_error *reterr);
+/* give the directories that are still open their attributes */
+int places_leave(struct places *places, struct vss_error *reterr);
+/* everything is on disk */
+int places_sync(const struct places *places, struct vss_error *reterr);
+/* directories above and at ->into that places_init() made and nothing was put in go */
+void places_unmake(const struct places *places);
 /* where the original @path goes; only computes. @to: what the caller says instead of the mappings,
  * or NULL */
 int places_map(struct places *places, const char *path, const char *to, struct spot *ret,
@@ -121,8 +153,10 @@ int places_directory(struct places *places, struct spot *spot, const struct reco
                      struct attributes *take_attributes, struct vss_error *reterr);
 int places_add_context(struct places *places, const struct spot *spot, const struct record *record,
                        struct attributes *take_attributes);
+/* where the spot's thing lies until all are put in place, below the root; the caller frees it */
+char *places_made_path(const struct places *places, const struct spot *spot);
 /* a directory by its path below a root, by single steps; the caller closes it */
-int places_open(struct places *places, size_t root, const char *path);
+int open_by_steps(int root_fd, const char *path);
 
 /* ---- linked.c: names restored so far of files that have several ---- */
 
@@ -146,17 +180,26 @@ struct linked_names {
  * not know nothing of each other (R-105) */
 const struct linked *linked_find(const struct linked_names *names, const struct view_part *part,
                                  bool moved);
-/* the part's file, if it has several names, lies at @spot and is open as @fd; 0 or -ENOMEM */
+/* the part's file, if it has several names, lies at @take_path, which is made for @spot, and is
+ * open as @fd; 0 or -ENOMEM */
 int linked_add(struct linked_names *names, const struct view_part *part, const struct spot *spot,
-               int fd);
+               char *take_path, int fd);
 void linked_done(struct linked_names *names);
 
 /* ---- leftovers.c: files made beside their place ---- */
 
-#define LEFTOVERS_NAME_SIZE 80
-
 /* a name of chance that tells who made it */
 int leftovers_name(char ret[LEFTOVERS_NAME_SIZE]);
+/* struct leftovers_maker - many such names of one maker, told by number */
+struct leftovers_maker {
+        int pid;
+        uint64_t started, chance;
+};
+
+int leftovers_maker_init(struct leftovers_maker *ret);
+void leftovers_maker_name(const struct leftovers_maker *maker, uint64_t number,
+                          char ret[LEFTOVERS_NAME_SIZE]);
+bool leftovers_maker_made(const struct leftovers_maker *maker, const char *name);
 /* what restores that were killed left in the directory; a failure leaves it there */
 void leftovers_remove(int fd);
 
@@ -172,24 +215,22 @@ struct new_file {
  * save setting it later */
 int new_file_begin(struct new_file *file, const struct spot *spot, uint32_t mode,
                    struct vss_error *reterr);
-/* new_file_place() - complete, it becomes the spot's; @replace: what is there goes */
-int new_file_place(struct new_file *file, const struct spot *spot, bool replace,
-                   struct vss_error *reterr);
+/* new_file_place() - complete, it becomes the spot's, under spot_name() */
+int new_file_place(struct new_file *file, const struct spot *spot, struct vss_error *reterr);
 /* new_file_done() - what was not put in place is gone */
 void new_file_done(struct new_file *file, const struct spot *spot);
 /* rename_in() - @name, complete, becomes the spot's; @fd, if any, is synced before it replaces */
-int rename_in(const struct spot *spot, const char *name, int fd, bool replace,
-              struct vss_error *reterr);
+int rename_in(const struct spot *spot, const char *name, int fd, struct vss_error *reterr);
 
 /* ---- restore-small.c: small files, by threads ---- */
 
 struct small_files;
 
 /* told from the calling thread, for each: @r as that of a single file */
-typedef void (*small_placed_t)(void *userdata, const struct view_part *part, const char *placed,
-                               int r, const char *words);
+typedef void (*small_placed_t)(void *userdata, const struct view_part *part,
+                               const struct spot *spot, int r, const char *words);
 
-struct small_files *small_files_new(bool replace, small_placed_t placed, void *userdata);
+struct small_files *small_files_new(small_placed_t placed, void *userdata);
 struct small_files *small_files_free(struct small_files *small);
 bool small_files_want(const struct view_item *item);
 /* small_files_put() - read it now, place it by and by; until _settle() the spot's directory stays
@@ -204,9 +245,12 @@ void small_files_settle(struct small_files *small);
 /* ---- restore-ranges.c ---- */
 
 /* restore_ranges() - 0 or negative with words; a missing file is one only when the ranges do not
- * begin at its start (R-123) */
+ * begin at its start (R-123). With @staging all is made beside */
 int restore_ranges(struct members *members, const struct view_part *part, const struct spot *spot,
-                   struct vss_error *reterr);
+                   struct staging *staging, struct vss_error *reterr);
+/* ranges_base() - what is in place, open as @fd, into the empty file @made: 1 it is there; 0: it
+ * cannot be cloned (@keep_links: must not), and copying was not allowed; negative errno */
+int ranges_base(int fd, int made, bool keep_links, bool may_copy);
 
 /* ---- attributes.c ---- */
 

@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdarg.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -220,10 +221,144 @@ static void test_where_is_checked(void) {
         unload(&saved);
 }
 
+/* ---- all or nothing ---- */
+
+static struct restore_request whole_of(const struct saved *saved, struct told *told) {
+        return (struct restore_request){ .chain = &saved->chain,
+                                         .whole = true,
+                                         .undo_dir = at("undo"),
+                                         .result = tell,
+                                         .userdata = told };
+}
+
+static int visit(const char *path, const struct stat *st, int type, struct FTW *walk) {
+        CHECK(strncmp(path + walk->base, ".vss-", 5) != 0);
+        return 0;
+}
+
+/* no file beside anything, no list of one */
+static void check_nothing_left(void) {
+        CHECK_INT(nftw(scratch, visit, 16, FTW_PHYS), 0);
+        CHECK(is_absent(at("undo")) || rmdir(at("undo")) == 0);
+}
+
+static void three_files(void) {
+        begin();
+        put(at("source/a/one"), "one");
+        put(at("source/a/new/deep/two"), "two");
+        put(at("source/b"), "three");
+        CHECK_INT(chmod(at("source/a"), 0750), 0);
+        save(VSS_BT_FULL);
+}
+
+static int64_t mtime_of(const char *path) {
+        struct stat st;
+
+        CHECK_INT(lstat(path, &st), 0);
+        return st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+}
+
+static void test_whole(void) { /* */
+        struct vss_error error = VSS_ERROR_INIT;
+        struct restore_summary summary;
+        struct restore_request request;
+        struct told told = { 0 };
+        struct saved saved;
+        struct stat st;
+        int64_t mtime;
+
+        three_files();
+        mtime = mtime_of(at("source/a"));
+        put(at("source/a/one"), "older");
+        put(at("source/a/mine"), "mine");
+        CHECK_INT(remove_tree(AT_FDCWD, at("source/a/new")), 0);
+        CHECK_INT(chmod(at("source/a"), 0700), 0);
+        load(&saved);
+        request = whole_of(&saved, &told);
+        CHECK_INT(restore_run(store, &request, NULL, &summary, &error), 0);
+        CHECK(has(at("source/a/one"), "one") && has(at("source/a/new/deep/two"), "two"));
+        CHECK(has(at("source/b"), "three") && has(at("source/a/mine"), "mine"));
+        CHECK_INT(stat(at("source/a"), &st), 0);
+        CHECK_INT(st.st_mode & 07777, 0750);
+        CHECK_INT(mtime_of(at("source/a")), mtime);
+        CHECK(summary.changed && summary.placed == told.placed && told.placed == 7);
+        check_nothing_left();
+        unload(&saved);
+}
+
+/* the last of several things cannot be put in place: those before it are taken back */
+static void test_whole_undone(void) { /* */
+        struct vss_error error = VSS_ERROR_INIT;
+        struct restore_summary summary;
+        struct restore_request request;
+        struct told told = { 0 };
+        struct saved saved;
+        struct stat st;
+        int64_t mtime;
+        ino_t inode;
+
+        three_files();
+        put(at("source/a/one"), "older");
+        CHECK_INT(remove_tree(AT_FDCWD, at("source/a/new")), 0);
+        CHECK_INT(chmod(at("source/a"), 0700), 0);
+        CHECK_INT(unlink(at("source/b")), 0);
+        put(at("source/b/in/the/way"), "of a file");
+        inode = inode_of(at("source/a/one"));
+        mtime = mtime_of(at("source/a"));
+        load(&saved);
+        request = whole_of(&saved, &told);
+        CHECK_INT(restore_run(store, &request, NULL, &summary, &error), -EISDIR);
+        CHECK(strstr(vss_error_message(&error), "nothing was changed: "));
+        CHECK(strstr(vss_error_message(&error), "not empty is in the way"));
+        CHECK(!summary.changed && summary.placed == 0 && summary.failed == 1);
+        CHECK(has(at("source/a/one"), "older") && inode_of(at("source/a/one")) == inode);
+        CHECK(is_absent(at("source/a/new")) && has(at("source/b/in/the/way"), "of a file"));
+        CHECK_INT(stat(at("source/a"), &st), 0);
+        CHECK_INT(st.st_mode & 07777, 0700);
+        CHECK_INT(mtime_of(at("source/a")), mtime);
+        check_nothing_left();
+        vss_error_clear(&error);
+        unload(&saved);
+}
+
+static int stop_at_the_end(void *userdata, uint64_t entries, uint64_t bytes, const char *path) {
+        return entries > 60 ? -ECANCELED : 0;
+}
+
+static void test_whole_cancelled(void) {
+        const struct engine_watch watch = { .progress = stop_at_the_end };
+        struct vss_error error = VSS_ERROR_INIT;
+        struct restore_summary summary;
+        struct restore_request request;
+        struct told told = { 0 };
+        struct saved saved;
+
+        begin();
+        for (unsigned i = 0; i < 200; i++)
+                put(at("source/a/%u", i), "text");
+        save(VSS_BT_FULL);
+        load(&saved);
+        request = whole_of(&saved, &told);
+        request.into = at("to/not/yet");
+        CHECK_INT(restore_run(store, &request, &watch, &summary, &error), -ECANCELED);
+        CHECK(told.placed > 0 && summary.placed == 0 && !summary.changed);
+        CHECK(is_absent(at("to/not")));
+        put(at("source/a/7"), "older");
+        request.into = NULL;
+        CHECK_INT(restore_run(store, &request, &watch, &summary, &error), -ECANCELED);
+        CHECK(has(at("source/a/7"), "older"));
+        check_nothing_left();
+        vss_error_clear(&error);
+        unload(&saved);
+}
+
 int main(void) {
         scratch_folder(scratch);
         RUN(test_where);
         RUN(test_where_is_checked);
+        RUN(test_whole);
+        RUN(test_whole_undone);
+        RUN(test_whole_cancelled);
         store = store_close(store);
         return 0;
 }
