@@ -430,6 +430,16 @@ static int add_extent(struct names *names, struct node *node, uint64_t offset, u
         return 0;
 }
 
+/* truncate_to() - what lies before the end is told by extents; when there is none, nothing of it
+ * has changed. The byte at the new end stands for that: without any extent all may have */
+static int truncate_to(struct names *names, struct node *node, uint64_t size) {
+        if (size < UINT64_MAX)
+                return add_extent(names, node, size, 1);
+        node->content = node->extents_lost = true;
+        node->extents_count = 0;
+        return 0;
+}
+
 static int change(struct names *names, const struct stream_command *command) {
         struct node *node;
         int r = look_up(names, command->path, &node);
@@ -438,7 +448,7 @@ static int change(struct names *names, const struct stream_command *command) {
                 return r;
         node->is_changed = true;
         if (command->kind == STREAM_TRUNCATE)
-                node->content = true;
+                return truncate_to(names, node, command->size);
         if (command->kind == STREAM_UPDATE_EXTENT || command->kind == STREAM_CLONE)
                 return add_extent(names, node, command->offset, command->size);
         return 0;

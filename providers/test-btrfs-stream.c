@@ -329,8 +329,16 @@ static void test_extents(void) {
         extent(&made, "h", 12288, 4096);
         extent(&made, "g", 9000, 10);
         extent(&made, "g", 0, 10); /* not in order: then nothing is known of where */
-        CHECK_STR(outcome(&made), "changed f content\nchanged g content\n"
-                                  "changed h content 4096+12288\n");
+        command(&made, STREAM_TRUNCATE);
+        text(&made, PATH, "g");
+        number(&made, SIZE, 9000);
+        extent(&made, "i", 4096, 904);
+        command(&made,
+                STREAM_TRUNCATE); /* cut in the middle of a block: its byte ends the extent */
+        text(&made, PATH, "i");
+        number(&made, SIZE, 5000);
+        CHECK_STR(outcome(&made), "changed f content 5+1\nchanged g content\n"
+                                  "changed h content 4096+12288\nchanged i content 4096+905\n");
         begin(&made);
         for (unsigned i = 0; i < 66000; i++)
                 extent(&made, "f", (uint64_t)i * 8192, 4096);

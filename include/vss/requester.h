@@ -332,7 +332,8 @@ enum vss_change_kind {
  * @path:     below the volume's root, "" the root itself
  * @from:     RENAMED: the path in the reference
  * @extents:  CHANGED: what of the content may differ, with the new file's size beyond the smaller
- * of both; none and @content set: all of it may
+ * of both; none and @content set: all of it may. Perhaps beyond the end: of a file that only
+ *            became shorter nothing else is told
  */
 struct vss_change {
         uint32_t kind;
@@ -490,6 +491,13 @@ int vss_backup_components_add_restore_subcomponent(struct vss_backup_components 
                                                    const struct vss_component_key *key,
                                                    const char *sub_logical_path,
                                                    const char *sub_name, struct vss_error *reterr);
+/** vss_backup_components_select_dependencies() - select what the selected components depend on, and
+ * what that depends on (R-27); the order of restores does not follow from it. Before PreRestore
+ *
+ * Return: 0 and how many were selected, S_FALSE with words when something is not in this backup or
+ * its writer does not run, VSS_E_BAD_STATE */
+int vss_backup_components_select_dependencies(struct vss_backup_components *bc, size_t *ret_added,
+                                              struct vss_error *reterr);
 /** vss_backup_components_set_restore_options() - words for the writer, by the grammar of R-43;
  * before PreRestore
  *
@@ -543,6 +551,11 @@ int vss_backup_components_set_roll_forward(struct vss_backup_components *bc,
 int vss_backup_components_set_restore_name(struct vss_backup_components *bc,
                                            const struct vss_component_key *key, const char *name,
                                            struct vss_error *reterr);
+/** vss_backup_components_get_warnings() - what was allowed, but is probably not what was meant: one
+ * line each, "" when there is none; lent until the next call. A call that brings one on succeeds
+ * and leaves the words in its error record with code 0; PreRestore and PostRestore when they have
+ * ended (R-26, R-35, R-42, R-45). The service's log gets them too */
+const char *vss_backup_components_get_warnings(const struct vss_backup_components *bc);
 /** vss_backup_components_pre_restore() - writers get ready for their files to be replaced (R table
  * 2, row 8) */
 int vss_backup_components_pre_restore(struct vss_backup_components *bc, struct vss_async **ret,

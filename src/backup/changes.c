@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "backup/feed.h"
+#include "base/array.h"
 #include "base/cleanup.h"
 
 /* A change in the clock tick of the base's instant can bear the same ctime as the state before it;
@@ -183,6 +184,7 @@ int changes_same(struct pass *pass, int at, const char *name, const char *path,
 
 /* Below it a file is better stored whole: its chain needs no more than one member */
 #define LARGE (UINT64_C(4) << 20)
+#define RANGES_MANY 65536
 
 /* is the thing in the base the file at @path, and is there a whole one below its ranges? */
 static bool is_grounded(const struct pass *pass, const struct record *base, const struct stat *st) {
@@ -244,34 +246,72 @@ static bool have_holes(int fd, const struct byte_range *ranges, size_t count) {
         return false;
 }
 
+/* add_growth() - the data beyond the base's end: the length alone brings back the holes there. 0,
+ * or -E2BIG when it is better stored whole */
+static int add_growth(int fd, uint64_t from, uint64_t size, struct byte_range **ranges,
+                      size_t *count, size_t *capacity, uint64_t *total) {
+        for (uint64_t at = from; at < size;) {
+                off_t data = lseek(fd, (off_t)at, SEEK_DATA), hole;
+
+                if ((data < 0 && errno == ENXIO) || (data >= 0 && (uint64_t)data >= size))
+                        return 0;
+                hole = data < 0 ? -1 : lseek(fd, data, SEEK_HOLE);
+                if (hole < 0 || *count > RANGES_MANY)
+                        return -E2BIG;
+                at = (uint64_t)hole < size ? (uint64_t)hole : size;
+                if (ARRAY_RESERVE(ranges, *count, capacity) < 0)
+                        return -ENOMEM;
+                (*ranges)[(*count)++] = (struct byte_range){ (uint64_t)data, at - (uint64_t)data };
+                *total += at - (uint64_t)data;
+        }
+        return 0;
+}
+
+/* any_byte() - of a file of which only the length differs: a list is never empty. False: it has no
+ * data */
+static bool any_byte(int fd, uint64_t size, struct byte_range *ret) {
+        off_t data = lseek(fd, 0, SEEK_DATA);
+
+        *ret = (struct byte_range){ data < 0 ? 0 : (uint64_t)data, 1 };
+        return data >= 0 && (uint64_t)data < size;
+}
+
+/* may_be_partial() - is it a large own file of which a provider told where its content differs? */
+static bool may_be_partial(const struct pass *pass, const char *path, const struct stat *st) {
+        const struct changed_path *changed = pass->changed;
+
+        return pass->source->component == 0 && changed && !changed->whole &&
+               changed->ranges_count > 0 && pass->source->names_only_change_with_ctime &&
+               strcmp(changed->path, path) == 0 && S_ISREG(st->st_mode) && st->st_nlink == 1 &&
+               (uint64_t)st->st_size >= LARGE;
+}
+
 int changes_ranges(struct pass *pass, int fd, const char *path, const struct stat *st,
                    struct byte_range **ret, size_t *ret_count) {
         const struct changed_path *changed = pass->changed;
         const uint64_t size = (uint64_t)st->st_size;
         _cleanup_free_ struct byte_range *ranges = NULL;
         const struct record *base;
-        size_t count;
-        int r;
+        size_t count, capacity;
+        uint64_t total;
+        int r = may_be_partial(pass, path, st) ? changes_find(pass, path, &base) : 0;
 
-        if (pass->source->component > 0 || !changed || changed->whole ||
-            changed->ranges_count == 0 || !pass->source->names_only_change_with_ctime ||
-            strcmp(changed->path, path) != 0 || !S_ISREG(st->st_mode) || st->st_nlink != 1 ||
-            size < LARGE)
-                return 0;
-        r = changes_find(pass, path, &base);
         if (r <= 0 || !is_grounded(pass, base, st))
                 return r < 0 ? r : 0;
         count = changed->ranges_count;
-        ranges = calloc(count + 2, sizeof(*ranges));
+        capacity = count + 1;
+        ranges = calloc(capacity, sizeof(*ranges));
         if (!ranges)
                 return -ENOMEM;
         memcpy(ranges, changed->ranges, count * sizeof(*ranges));
-        if (size > base->size)
-                ranges[count++] = (struct byte_range){ base->size, size - base->size };
-        if (tidy(ranges, &count, size) > size / 2)
+        total = tidy(ranges, &count, size < base->size ? size : base->size);
+        r = add_growth(fd, base->size, size, &ranges, &count, &capacity, &total);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0 || total > size / 2)
                 return 0;
-        if (count == 0) /* it only became shorter; a list is never empty */
-                ranges[count++] = (struct byte_range){ 0, 1 };
+        if (count == 0 && (size == base->size || !any_byte(fd, size, &ranges[count++])))
+                return 0; /* what differs then? */
         if (have_holes(fd, ranges, count))
                 return 0;
         *ret = take(ranges);

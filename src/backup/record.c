@@ -222,15 +222,24 @@ int field_octal(const char *field, uint32_t *ret) {
 }
 
 int field_hex(const char *field, uint8_t *ret, size_t size) {
-        for (size_t i = 0; i < size; i++) {
-                int high = hex_value(field[2 * i]);
-                int low = high < 0 ? -1 : hex_value(field[2 * i + 1]);
+        /* a manifest is full of digests: by table, and what is wrong is known at the end */
+        static const int8_t values[256] = {
+                ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,
+                ['6'] = 7,  ['7'] = 8,  ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12,
+                ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+        };
+        const unsigned char *p = (const unsigned char *)field;
+        bool good = true;
 
-                if (low < 0)
-                        return -EBADMSG;
-                ret[i] = (uint8_t)(high * 16 + low);
+        if (strlen(field) != 2 * size)
+                return -EBADMSG;
+        for (size_t i = 0; i < size; i++) {
+                int high = values[p[2 * i]], low = values[p[2 * i + 1]];
+
+                good = good && high > 0 && low > 0;
+                ret[i] = (uint8_t)((high - 1) * 16 + (low - 1));
         }
-        return field[2 * size] == '\0' ? 0 : -EBADMSG;
+        return good ? 0 : -EBADMSG;
 }
 
 int path_compare(const char *a, const char *b) {

@@ -87,7 +87,7 @@ static void test_bad_lists(void) {
         }
 }
 
-static void test_files_by_name(void) { /* IV-62 */
+static void test_files_by_name(void) { /* IV-62, R-121 */
         static const char *const texts[] = { "/var/lib/app/r.bin", "File=/var/lib/app/r.bin",
                                              "file= /var/lib/app/r.bin" };
 
@@ -107,7 +107,7 @@ static const unsigned char example[40] = {
         0,    0, 0, 0, 0x7a, 0x57, 0xe8, 0x39, 0x12, 0, 0, 0, 0, 0, 0x01, 0, 0,    0,    0, 0,
 };
 
-static void test_binary(void) {
+static void test_binary(void) { /* */
         struct ranges list = parsed("64:448,0x1239E8577A:65536"), file = { 0 };
         static const unsigned char none[8] = { 0 };
         unsigned char grown[41] = { 0 };

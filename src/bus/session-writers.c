@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/array.h"
 #include "base/cleanup.h"
@@ -141,12 +142,41 @@ int method_backup_complete(sd_bus_message *m, void *userdata, sd_bus_error *rete
         return call_with_documents(m, userdata, session_backup_complete, reterr);
 }
 
+/* the requester's side has noted what only it can know: into our log with it */
+static void log_warnings(struct session *session, char *lines) {
+        char *rest = lines, *line;
+
+        while (rest && (line = strsep(&rest, "\n")))
+                session_log(session, line);
+}
+
+static int restore_event(sd_bus_message *m, struct session_object *o, with_documents_t call,
+                         sd_bus_error *reterr) {
+        _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
+        struct wire_restore_options options = { 0 };
+        struct operation *operation = NULL;
+        struct documents list;
+        int r = documents_take(o, m, &list, &error);
+
+        if (r >= 0)
+                r = wire_read(m, &wire_restore_options, &options);
+        if (r < 0)
+                documents_close(&list);
+        else
+                r = call(o->session, list.items, list.count, &operation, &error);
+        if (r >= 0)
+                log_warnings(o->session, options.warnings);
+        wire_clear(&wire_restore_options, &options);
+        free(list.items);
+        return reply_operation(o, m, operation, r, &error, reterr);
+}
+
 int method_pre_restore(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
-        return call_with_documents(m, userdata, session_pre_restore, reterr);
+        return restore_event(m, userdata, session_pre_restore, reterr);
 }
 
 int method_post_restore(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
-        return call_with_documents(m, userdata, session_post_restore, reterr);
+        return restore_event(m, userdata, session_post_restore, reterr);
 }
 
 /* ---- what became of the writers ---- */

@@ -92,6 +92,13 @@ const struct wire_table wire_candidate = { sizeof(struct wire_candidate), candid
 #undef V
 #undef F
 
+static const struct wire_field restore_option_fields[] = {
+        FIELD(struct wire_restore_options, warnings, "warnings", WIRE_STRING),
+        { 0 },
+};
+const struct wire_table wire_restore_options = { sizeof(struct wire_restore_options),
+                                                 restore_option_fields };
+
 #define F(member, key, type) FIELD(struct wire_path_question, member, key, type)
 static const struct wire_field path_question_fields[] = {
         TEXT(struct wire_path_question, path, "path", WIRE_PATH),

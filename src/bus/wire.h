@@ -107,6 +107,12 @@ struct wire_candidate {
 };
 extern const struct wire_table wire_candidate;
 
+/* PreRestore, PostRestore: what the requester's side noted, one per line, for the log */
+struct wire_restore_options {
+        char *warnings;
+};
+extern const struct wire_table wire_restore_options;
+
 /* ResolvePaths: a path, and what is said of it */
 struct wire_path_question {
         char *path;

@@ -176,6 +176,16 @@ static void restored(struct session *s) {
         operation_finish(s);
 }
 
+void session_log(struct session *s, const char *words) {
+        char line[200];
+
+        (void)snprintf(line, sizeof(line), "%s", words);
+        for (char *p = line; *p; p++)
+                if ((unsigned char)*p < 0x20 || *p == 0x7f) /* it is not ours */
+                        *p = '?';
+        note_log(s->coordinator, WORDS_WARNING, s, "", "", "the requester notes: %s", line);
+}
+
 static int may_restore(const struct session *s, bool post, struct vss_error *reterr) {
         int r = session_idle(s, reterr);
 

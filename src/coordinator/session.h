@@ -136,6 +136,8 @@ int session_backup_complete(struct session *session, const struct component_docu
                             size_t n_documents, struct operation **ret, struct vss_error *reterr);
 int session_pre_restore(struct session *session, const struct component_document *documents,
                         size_t n_documents, struct operation **ret, struct vss_error *reterr);
+/* session_log() - one line that the requester's side has noted of this session */
+void session_log(struct session *session, const char *words);
 int session_post_restore(struct session *session, const struct component_document *documents,
                          size_t n_documents, struct operation **ret, struct vss_error *reterr);
 

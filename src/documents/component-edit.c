@@ -305,6 +305,54 @@ static int check_range_pair(const char *source, const char *destination, struct 
         return r;
 }
 
+/* partial_ranges() - of @target's source all ranges that were backed up, in normal form (I-130).
+ * Return: 1, 0 it is no partial file or a ranges file tells, -ENOMEM */
+static int partial_ranges(const struct vss_component *component,
+                          const struct vss_directed_target *target, struct ranges *ret) {
+        int found = 0;
+
+        for (size_t i = 0; i < node_count(component->node, CP_PARTIAL_FILES); i++) {
+                const struct node *node = node_get(component->node, CP_PARTIAL_FILES, i);
+                const char *file = NULL;
+
+                if (strcmp(node_text(node, PF_PATH), target->source_path) != 0 ||
+                    strcmp(node_text(node, PF_NAME), target->source_filename) != 0)
+                        continue;
+                if (ranges_parse(node_text(node, PF_RANGES), ret, &file, NULL) == -ENOMEM)
+                        return -ENOMEM;
+                if (file)
+                        return 0;
+                found = 1;
+        }
+        ranges_normalize(ret);
+        return found;
+}
+
+static bool same_ranges(const struct ranges *a, const struct ranges *b) {
+        return a->count == b->count &&
+               (a->count == 0 || memcmp(a->items, b->items, a->count * sizeof(*a->items)) == 0);
+}
+
+/* check_partial() - R-129: there is nothing of the file but these ranges */
+static int check_partial(const struct vss_component *component,
+                         const struct vss_directed_target *target, struct vss_error *reterr) {
+        struct ranges stored = { 0 }, wanted = { 0 };
+        const char *file = NULL;
+        int r = partial_ranges(component, target, &stored);
+
+        if (r > 0)
+                r = ranges_parse(target->source_ranges, &wanted, &file, NULL) < 0 ? -ENOMEM : 1;
+        ranges_normalize(&wanted);
+        if (r > 0 && !file && !same_ranges(&stored, &wanted))
+                r = vss_fail(reterr, E_INVALIDARG,
+                             "of '%.200s' other ranges were backed up than are to be directed "
+                             "(R-129)",
+                             target->source_filename);
+        ranges_done(&stored);
+        ranges_done(&wanted);
+        return r < 0 ? r : 0;
+}
+
 int component_check_directed(const struct vss_component *component,
                              const struct vss_directed_target *target, struct vss_error *reterr) {
         const struct vss_examine_writer_metadata *metadata = component->owner->metadata;
@@ -322,6 +370,7 @@ int component_check_directed(const struct vss_component *component,
                   : file_name_check("the destination file's name", target->destination_filename,
                                     reterr);
         r = r < 0 ? r : check_range_pair(target->source_ranges, target->destination_ranges, reterr);
+        r = r < 0 ? r : check_partial(component, target, reterr);
         if (r >= 0 && declared)
                 r = component_covers_path(&metadata->m, declared, target->source_path, &covered);
         if (r >= 0 && !covered)

@@ -103,18 +103,6 @@ int bcd_find_component(const struct bcd *bcd, const struct vss_component_key *ke
                         text_excerpt(name, strlen(name), excerpt));
 }
 
-const char *bcd_get_instance_name(const struct bcd *bcd, const struct vss_id *class_id,
-                                  const char *logical_path, const char *name) {
-        for (size_t i = 0; i < bcd->count; i++) {
-                struct vss_id id = writer_class(bcd->writers[i]);
-
-                if (vss_id_equal(&id, class_id) &&
-                    component_index_find(&bcd->writers[i]->index, logical_path, name))
-                        return node_text(bcd->writers[i]->node, WC_INSTANCE_NAME);
-        }
-        return NULL;
-}
-
 struct vss_writer_components *
 bcd_find_metadata_writer(const struct bcd *bcd,
                          const struct vss_examine_writer_metadata *metadata) {

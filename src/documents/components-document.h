@@ -88,6 +88,12 @@ bool bcd_is_included(const struct bcd *bcd, const struct vss_examine_writer_meta
 bool bcd_is_restored(const struct bcd *bcd, const struct vss_examine_writer_metadata *metadata,
                      size_t index);
 
+/* bcd_get_entry_of() - the entry that this component is backed up by, its own or that of the one
+ * above it; lent, NULL when it is not in the backup */
+struct vss_component *bcd_get_entry_of(const struct bcd *bcd,
+                                       const struct vss_examine_writer_metadata *metadata,
+                                       size_t index);
+
 /* ---- what a requester sets, D-56..D-78 ---- */
 
 int bcd_set_backup_options(struct bcd *bcd, const struct vss_component_key *key,
@@ -103,11 +109,6 @@ int bcd_set_backup_succeeded(struct bcd *bcd, const struct vss_id *instance,
 int bcd_set_selected_for_restore(struct bcd *bcd, const struct vss_component_key *key,
                                  bool selected, const struct vss_id *instance,
                                  struct vss_error *reterr);
-
-/* bcd_get_instance_name() - of the instance that had the component when it was backed up, lent;
- * NULL: not there. The type does not matter, no two components differ in it only (D-25) */
-const char *bcd_get_instance_name(const struct bcd *bcd, const struct vss_id *class_id,
-                                  const char *logical_path, const char *name);
 
 /* bcd_get_selected_instance() - what bcd_set_selected_for_restore() was told, null otherwise */
 struct vss_id bcd_get_selected_instance(const struct bcd *bcd, const struct vss_component_key *key);
@@ -129,6 +130,21 @@ int bcd_add_restore_subcomponent(struct bcd *bcd, const struct vss_component_key
 /* bcd_set_restore_options() - the grammar of R-43 is checked */
 int bcd_set_restore_options(struct bcd *bcd, const struct vss_component_key *key,
                             const char *options, struct vss_error *reterr);
+
+/* bcd_each_contradiction() - where the options of @component and the typed calls differ (R-45):
+ * @call, and of @option the @value that does not count */
+typedef void (*bcd_contradiction_t)(void *userdata, const struct vss_component *component,
+                                    const char *call, const char *option, const char *value);
+int bcd_each_contradiction(const struct vss_component *component, bcd_contradiction_t tell,
+                           void *userdata);
+
+/* bcd_get_component() - its entry, lent; NULL when it is not in the document */
+struct vss_component *bcd_get_component(const struct bcd *bcd, const struct vss_component_key *key);
+struct vss_writer_components *component_get_owner(const struct vss_component *component);
+
+/* the schema and the instance's name as they were at backup */
+uint32_t writer_components_get_schema(const struct vss_writer_components *components);
+const char *writer_components_get_instance_name(const struct vss_writer_components *components);
 int bcd_set_additional_restores(struct bcd *bcd, const struct vss_component_key *key,
                                 bool additional, struct vss_error *reterr);
 int bcd_set_file_restore_status(struct bcd *bcd, const struct vss_component_key *key,

@@ -9,6 +9,7 @@
 
 #include "documents/components-document.h"
 #include "documents/components-internal.h"
+#include "documents/restore-options.h"
 #include "documents/text.h"
 
 static int set_text(struct bcd *bcd, const struct vss_component_key *key, size_t slot,
@@ -133,49 +134,73 @@ struct vss_id bcd_get_selected_instance(const struct bcd *bcd,
 
 /* ---- restore options ---- */
 
-static const char *skip_space(const char *p) {
-        return p + strspn(p, " \t\r\n");
-}
-
-/* skip_quoted() - behind the closing quote, NULL when there is no quoted text */
-static const char *skip_quoted(const char *p) {
-        const char *end = *p == '"' ? strchr(p + 1, '"') : NULL;
-
-        return end ? end + 1 : NULL;
-}
-
-/* skip_pair() - pair = [ quoted ":" ] quoted "=" quoted */
-static const char *skip_pair(const char *p) {
-        p = skip_quoted(skip_space(p));
-        p = p ? skip_space(p) : NULL;
-        if (p && *p == ':') {
-                p = skip_quoted(skip_space(p + 1));
-                p = p ? skip_space(p) : NULL;
-        }
-        if (!p || *p != '=')
-                return NULL;
-        p = skip_quoted(skip_space(p + 1));
-        return p ? skip_space(p) : NULL;
-}
-
-static bool is_option_list(const char *options) {
-        const char *p = skip_pair(options);
-
-        while (p && *p == ',')
-                p = skip_pair(p + 1);
-        return p && *p == '\0';
-}
-
 int bcd_set_restore_options(struct bcd *bcd, const struct vss_component_key *key,
                             const char *options, struct vss_error *reterr) {
-        char excerpt[TEXT_EXCERPT_SIZE];
+        struct vss_restore_options *parsed;
+        int r = options ? vss_restore_options_parse(options, &parsed, reterr) : 0;
 
-        if (options && !is_option_list(options))
-                return vss_fail(reterr, E_INVALIDARG,
-                                "restore options must read \"Name\"=\"Value\", or "
-                                "\"Component\": \"Name\"=\"Value\", with commas between, not '%s'",
-                                text_excerpt(options, strlen(options), excerpt));
+        if (r < 0)
+                return r;
+        if (options)
+                vss_restore_options_free(parsed);
         return set_text(bcd, key, CP_RESTORE_OPTIONS, options, reterr);
+}
+
+/* what differs of "which" and how it is told; NULL when there is nothing more to look at */
+static const char *contradiction(const struct vss_component *c,
+                                 const struct vss_restore_options *options, size_t which,
+                                 const char **ret_value) {
+        const struct restore_choice typed = {
+                .has_authoritative = node_text(c->node, CP_AUTHORITATIVE) != NULL,
+                .authoritative = node_bool(c->node, CP_AUTHORITATIVE),
+                .roll_forward = node_word(c->node, CP_ROLL_TYPE, VSS_RF_UNDEFINED),
+                .point = node_text(c->node, CP_ROLL_POINT),
+                .name = node_text(c->node, CP_RESTORE_NAME),
+        };
+
+        return restore_options_contradict(options, node_text(c->node, CP_PATH),
+                                          node_text(c->node, CP_NAME), &typed, which, ret_value);
+}
+
+int bcd_each_contradiction(const struct vss_component *component, bcd_contradiction_t tell,
+                           void *userdata) {
+        static const char *const calls[] = { "SetAuthoritativeRestore", "SetRollForward",
+                                             "SetRestoreName" };
+        const char *text = node_text(component->node, CP_RESTORE_OPTIONS), *name, *value;
+        struct vss_restore_options *options;
+        int r = text ? vss_restore_options_parse(text, &options, NULL) : 0;
+
+        if (r < 0 || !text)
+                return r;
+        for (size_t i = 0; (name = contradiction(component, options, i, &value)); i++)
+                if (*name)
+                        tell(userdata, component, calls[i], name, value);
+        vss_restore_options_free(options);
+        return 0;
+}
+
+struct vss_component *bcd_get_component(const struct bcd *bcd,
+                                        const struct vss_component_key *key) {
+        struct vss_component found;
+
+        if (bcd_find_component(bcd, key, &found, NULL) < 0)
+                return NULL;
+        for (size_t i = 0; i < found.owner->count; i++)
+                if (found.owner->components[i]->node == found.node)
+                        return found.owner->components[i];
+        return NULL;
+}
+
+uint32_t writer_components_get_schema(const struct vss_writer_components *writer) {
+        return writer_schema(writer);
+}
+
+const char *writer_components_get_instance_name(const struct vss_writer_components *writer) {
+        return node_text(writer->node, WC_INSTANCE_NAME);
+}
+
+struct vss_writer_components *component_get_owner(const struct vss_component *component) {
+        return component->owner;
 }
 
 /* ---- places ---- */

@@ -266,6 +266,19 @@ bool bcd_is_included(const struct bcd *bcd, const struct vss_examine_writer_meta
         return writer && node && standing_for(writer, &metadata->m, node);
 }
 
+struct vss_component *bcd_get_entry_of(const struct bcd *bcd,
+                                       const struct vss_examine_writer_metadata *metadata,
+                                       size_t index) {
+        const struct vss_writer_components *writer = bcd_find_metadata_writer(bcd, metadata);
+        const struct node *node = metadata_component(&metadata->m, index);
+        const struct node *entry = writer && node ? standing_for(writer, &metadata->m, node) : NULL;
+
+        for (size_t i = 0; entry && i < writer->count; i++)
+                if (writer->components[i]->node == entry)
+                        return writer->components[i];
+        return NULL;
+}
+
 static bool same_component(const struct node *a, const struct node *b) {
         return component_same_path(node_text(a, CO_PATH), node_text(b, CO_PATH)) &&
                strcmp(node_text(a, CO_NAME), node_text(b, CO_NAME)) == 0;

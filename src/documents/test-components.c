@@ -470,6 +470,40 @@ static void test_restore_events(void) { /* D-60, D-69, D-72, D-73, D-76 */
         end(&t);
 }
 
+/* of a partial file there is nothing but its ranges; R-127: they may go to several places */
+static void test_directed_partial(void) {
+        struct backup t = begin(VSS_BS_INCREMENTAL, VSS_BT_INCREMENTAL, true);
+        struct vss_directed_target target = { "/d", "p.t", "0:5", "/x", "q", "100:5" };
+        struct vss_writer_components *writer = visit(&t, COMPONENT_EVENT_POST_SNAPSHOT);
+        struct vss_component *c = vss_writer_components_get_component(writer, 0);
+
+        WORKS(vss_component_add_partial_file(c, "/d", "p.t", "0:5,100:10", NULL, e));
+        WORKS(vss_component_add_partial_file(c, "/d", "p.t", "110:10", NULL, e));
+        WORKS(vss_component_add_partial_file(c, "/d", "by-file.t", "/ranges", NULL, e));
+        WORKS(leave(&t, writer, COMPONENT_EVENT_POST_SNAPSHOT, BCD_MERGE_ALL, e));
+
+        writer = visit(&t, COMPONENT_EVENT_PRE_RESTORE);
+        c = vss_writer_components_get_component(writer, 0);
+        FAILS(E_INVALIDARG, vss_component_add_directed_target(c, &target, e));
+        target.source_ranges = "0:5,100:21";
+        target.destination_ranges = "0:5,5:21";
+        FAILS(E_INVALIDARG, vss_component_add_directed_target(c, &target, e));
+        target.source_ranges = "100:20,0:5"; /* in another order the same */
+        target.destination_ranges = "0:20,20:5";
+        WORKS(vss_component_add_directed_target(c, &target, e));
+        target.destination_filename = "r";
+        WORKS(vss_component_add_directed_target(c, &target, e));
+        target.source_ranges = "1:2";
+        target.destination_ranges = "0:2";
+        target.source_filename = "by-file.t"; /* what its file says is not known here */
+        WORKS(vss_component_add_directed_target(c, &target, e));
+        target.source_filename = "whole.t";
+        WORKS(vss_component_add_directed_target(c, &target, e));
+        WORKS(leave(&t, writer, COMPONENT_EVENT_PRE_RESTORE, BCD_MERGE_ALL, e));
+        CHECK_INT(vss_component_get_directed_target_count(entry(&t, 0)), 4);
+        end(&t);
+}
+
 int main(void) {
         RUN(test_state);
         RUN(test_exact_form);
@@ -480,5 +514,6 @@ int main(void) {
         RUN(test_events);
         RUN(test_backup_events);
         RUN(test_restore_events);
+        RUN(test_directed_partial);
         return 0;
 }

@@ -16,6 +16,7 @@ static struct vss_async *async_unref(struct vss_async *async) {
                 return NULL;
         free(async->path);
         free(async->words);
+        free(async->warnings);
         free(async);
         return NULL;
 }
@@ -146,6 +147,14 @@ static void set_flags(struct vss_backup_components *bc, enum operation_kind kind
                 bc->state = STATE_RESTORE_DONE;
 }
 
+/* what was found before goes in front of what the service said */
+static void add_warnings(struct vss_async *async) {
+        _cleanup_free_ char *said = async->words, *before = take(async->warnings);
+
+        if (asprintf(&async->words, "%s%s%s", before, said ? "; " : "", said ? said : "") < 0)
+                async->words = NULL;
+}
+
 static void conclude(struct vss_backup_components *bc) {
         _cleanup_error_ struct vss_error words = VSS_ERROR_INIT;
         struct vss_async *async = take(bc->running);
@@ -158,9 +167,17 @@ static void conclude(struct vss_backup_components *bc) {
                 free(async->words);
                 async->words = take(words.message);
         }
+        if (async->warnings && async->code == VSS_S_ASYNC_FINISHED)
+                add_warnings(async);
         set_flags(bc, async->kind, success && r >= 0);
         async->bc = NULL;
         async_unref(async);
+}
+
+int bc_lost_code(enum operation_kind kind) {
+        return kind == OPERATION_PRE_RESTORE || kind == OPERATION_POST_RESTORE
+                       ? VSS_E_WRITER_INFRASTRUCTURE /* */
+                       : VSS_E_UNEXPECTED;
 }
 
 /* A service that has ended ends the operation as well. */
@@ -169,7 +186,7 @@ static void give_up(struct vss_backup_components *bc) {
 
         if (!async || async->completed)
                 return;
-        async->code = VSS_E_UNEXPECTED;
+        async->code = bc_lost_code(async->kind);
         free(async->words);
         async->words = bc->lost_words ? strdup(bc->lost_words) : NULL;
         async->completed = true;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/memfd.h"
 #include "base/process.h"
 #include "bus/names.h"
@@ -14,41 +15,69 @@
 
 /* ---- writers ---- */
 
-struct fake_writer *fake_add_writer(struct fake *fake, const struct vss_id *class_id,
-                                    const struct vss_id *instance, const char *name,
-                                    const char *component) {
-        const struct vss_writer_identity identity = { .instance_id = *instance,
-                                                      .writer_id = *class_id,
-                                                      .name = name,
-                                                      .instance_name = "one",
+static void declare(struct vss_create_writer_metadata *md, const struct fake_component *c) {
+        const struct vss_component_info info = { .type = VSS_CT_FILEGROUP,
+                                                 .logical_path = c->path,
+                                                 .name = c->name,
+                                                 .selectable = !c->is_required };
+        const struct vss_file_set files = { .path = c->files ? c->files : "/srv",
+                                            .filespec = "*",
+                                            .recursive = true };
+
+        CHECK_INT(vss_create_writer_metadata_add_component(md, &info, NULL), 0);
+        CHECK_INT(vss_create_writer_metadata_add_files_to_file_group(md, c->path, c->name, &files,
+                                                                     NULL),
+                  0);
+        if (c->depends_on)
+                CHECK_INT(vss_create_writer_metadata_add_component_dependency(
+                                  md, c->path, c->name, c->depends_on, NULL, c->depends_on_name,
+                                  NULL),
+                          0);
+}
+
+struct fake_writer *fake_declare(struct fake *fake, const struct fake_declaration *d) {
+        const struct vss_writer_identity identity = { .instance_id = *d->instance,
+                                                      .writer_id = *d->class_id,
+                                                      .name = d->name,
+                                                      .instance_name = d->instance_name,
                                                       .usage = VSS_UT_USERDATA,
                                                       .source = VSS_ST_OTHER };
-        const struct vss_component_info info = { .type = VSS_CT_FILEGROUP,
-                                                 .name = component,
-                                                 .selectable = true };
-        const struct vss_file_set files = { .path = "/srv", .filespec = "*", .recursive = true };
-        const struct vss_restore_method method = { .method = VSS_RME_RESTORE_IF_CAN_REPLACE,
-                                                   .writer_restore = VSS_WRE_ALWAYS };
+        const struct vss_restore_method method = {
+                .method = d->method ? d->method : VSS_RME_RESTORE_IF_CAN_REPLACE,
+                .writer_restore = d->events ? d->events : VSS_WRE_ALWAYS
+        };
         struct fake_writer *w = &fake->writers[fake->writer_count++];
         struct vss_create_writer_metadata *md;
 
+        CHECK(fake->writer_count <= ELEMENTSOF(fake->writers));
         CHECK_INT(create_writer_metadata_new(&identity, false, &md, NULL), 0);
-        CHECK_INT(vss_create_writer_metadata_add_component(md, &info, NULL), 0);
-        CHECK_INT(vss_create_writer_metadata_add_files_to_file_group(md, NULL, component, &files,
-                                                                     NULL),
-                  0);
+        for (size_t i = 0; i < ELEMENTSOF(d->components) && d->components[i].name; i++)
+                declare(md, &d->components[i]);
         CHECK_INT(vss_create_writer_metadata_set_restore_method(md, &method, NULL), 0);
+        if (d->schema)
+                CHECK_INT(vss_create_writer_metadata_set_backup_schema(md, d->schema, NULL), 0);
         CHECK_INT(create_writer_metadata_finish(md, NULL, &w->metadata, &w->metadata_size, NULL),
                   0);
         create_writer_metadata_free(md);
-        w->identity = (struct wire_identity){ .writer_id = *class_id, .instance_id = *instance };
-        w->identity.name = strdup(name);
-        w->identity.instance_name = strdup("one");
-        w->status = (struct wire_status){ .writer_id = *class_id,
-                                          .instance_id = *instance,
+        w->identity =
+                (struct wire_identity){ .writer_id = *d->class_id, .instance_id = *d->instance };
+        w->identity.name = strdup(d->name);
+        w->identity.instance_name = strdup(d->instance_name);
+        w->status = (struct wire_status){ .writer_id = *d->class_id,
+                                          .instance_id = *d->instance,
                                           .state = VSS_WS_STABLE };
         w->components = -1;
         return w;
+}
+
+struct fake_writer *fake_add_writer(struct fake *fake, const struct vss_id *class_id,
+                                    const struct vss_id *instance, const char *name,
+                                    const char *component) {
+        return fake_declare(fake, &(struct fake_declaration){ .class_id = class_id,
+                                                              .instance = instance,
+                                                              .name = name,
+                                                              .instance_name = "one",
+                                                              .components = { { component } } });
 }
 
 static struct fake_writer *find_writer(struct fake *fake, const struct vss_id *instance) {
@@ -100,6 +129,25 @@ static void handle_event(struct fake_writer *w, const char *member) {
         free(xml);
 }
 
+/* "PreRestore:Notes/one " */
+static void note_recipient(struct fake *fake, sd_bus_message *m, const struct fake_writer *w) {
+        size_t n = strlen(fake->given);
+
+        (void)snprintf(fake->given + n, sizeof(fake->given) - n, "%s:%s/%s ",
+                       sd_bus_message_get_member(m), w->identity.name, w->identity.instance_name);
+}
+
+static void note_warnings(struct fake *fake, sd_bus_message *m) {
+        struct wire_restore_options options = { 0 };
+        size_t n = strlen(fake->warnings);
+
+        CHECK_INT(wire_read(m, &wire_restore_options, &options), 0);
+        if (options.warnings)
+                (void)snprintf(fake->warnings + n, sizeof(fake->warnings) - n, "%s\n",
+                               options.warnings);
+        wire_clear(&wire_restore_options, &options);
+}
+
 static void take_documents(struct fake *fake, sd_bus_message *m) {
         struct vss_id instance;
         int fd;
@@ -112,11 +160,13 @@ static void take_documents(struct fake *fake, sd_bus_message *m) {
                 CHECK(sd_bus_message_read_basic(m, 'h', &fd) > 0);
                 w = find_writer(fake, &instance);
                 CHECK(w);
+                note_recipient(fake, m, w);
                 if (w->components >= 0)
                         close(w->components);
                 w->components = fcntl(fd, F_DUPFD_CLOEXEC, 3);
                 CHECK(sd_bus_message_exit_container(m) >= 0);
         }
+        CHECK(sd_bus_message_exit_container(m) >= 0);
 }
 
 /* ---- answers ---- */
@@ -283,6 +333,8 @@ static int answer(struct fake *fake, sd_bus_message *m, const char *member) {
             !strcmp(member, "BackupComplete") || !strcmp(member, "PreRestore") ||
             !strcmp(member, "PostRestore"))
                 take_documents(fake, m);
+        if (!strcmp(member, "PreRestore") || !strcmp(member, "PostRestore"))
+                note_warnings(fake, m);
         if (!strcmp(member, "GiveDocuments"))
                 return sd_bus_reply_method_return(m, "");
         if (!strcmp(sd_bus_message_get_signature(m, true), "a(sh)a{sv}") ||

@@ -36,11 +36,31 @@ struct fake {
         unsigned operations;
         struct wire_records copies; /* Query */
         char filter[512]; /* of GatherWriterMetadata */
+        char given[1024]; /* "PreRestore:Notes/one ", who was given a document, in order */
+        char warnings[4096]; /* what came along with PreRestore and PostRestore */
 };
 
 /* fake_start() - serve the other end; @ret_fd is for the requester */
 void fake_start(struct fake *fake, int *ret_fd);
 void fake_stop(struct fake *fake);
+
+struct fake_component {
+        const char *name, *path; /* logical path, NULL the root */
+        bool is_required; /* not selectable */
+        const char *files; /* NULL: all below /srv */
+        const struct vss_id *depends_on;
+        const char *depends_on_name;
+};
+
+/* What is zero is as usual: RESTORE_IF_CAN_REPLACE, ALWAYS, no schema */
+struct fake_declaration {
+        const struct vss_id *class_id, *instance;
+        const char *name, *instance_name;
+        uint32_t schema, method, events;
+        struct fake_component components[4];
+};
+
+struct fake_writer *fake_declare(struct fake *fake, const struct fake_declaration *declaration);
 
 /* fake_add_writer() - with one component "data" below /srv */
 struct fake_writer *fake_add_writer(struct fake *fake, const struct vss_id *class_id,

@@ -17,62 +17,30 @@ static bool is_restore(const struct vss_backup_components *bc) {
 
 /* ---- whose part is whose ---- */
 
-static bool has_selected(struct vss_writer_components *part) {
-        size_t count = vss_writer_components_get_component_count(part);
-
-        for (size_t i = 0; i < count; i++)
-                if (vss_component_is_selected_for_restore(
-                            vss_writer_components_get_component(part, i)))
-                        return true;
-        return false;
-}
-
-/* Instance ids change at each start of a writer (M-10): the document's is not the living one's. */
-static struct gathered *find_living(struct vss_backup_components *bc,
-                                    struct vss_writer_components *part,
-                                    const struct vss_id *class_id) {
-        size_t count = vss_writer_components_get_component_count(part);
-        struct vss_component *first = NULL;
-
-        for (size_t i = 0; i < count; i++) {
-                struct vss_component *c = vss_writer_components_get_component(part, i);
-                struct vss_component_key key = { .writer_id = *class_id,
-                                                 .type = vss_component_get_component_type(c),
-                                                 .logical_path = vss_component_get_logical_path(c),
-                                                 .name = vss_component_get_component_name(c) };
-                struct vss_id chosen = bcd_get_selected_instance(bc->bcd, &key);
-
-                if (!vss_component_is_selected_for_restore(c))
-                        continue;
-                if (!vss_id_is_null(&chosen))
-                        return bc_find_writer(bc, &chosen);
-                if (!first)
-                        first = c;
-        }
-        return first ? bc_find_class(bc, class_id, vss_component_get_logical_path(first),
-                                     vss_component_get_component_name(first))
-                     : NULL;
-}
-
+/* choose_living() - who gets @part. Return: 1 and *ret, 0 nobody, VSS_E_OBJECT_NOT_FOUND */
 static int choose_living(struct vss_backup_components *bc, struct vss_writer_components *part,
-                         struct gathered **ret, struct vss_error *reterr) {
+                         enum operation_kind kind, struct gathered **ret, struct vss_error *words) {
         struct vss_id instance, class_id;
         char text[VSS_ID_TEXT_SIZE];
+        int r = 1;
 
         vss_writer_components_get_writer_info(part, &instance, &class_id);
-        *ret = is_restore(bc) ? find_living(bc, part, &class_id) : bc_find_writer(bc, &instance);
-        if (!*ret)
-                return vss_fail(reterr, VSS_E_OBJECT_NOT_FOUND,
+        if (is_restore(bc))
+                r = bc_choose_restoring(bc, part, kind == OPERATION_POST_RESTORE, ret, words);
+        else if (!(*ret = bc_find_writer(bc, &instance)))
+                return vss_fail(words, VSS_E_OBJECT_NOT_FOUND,
                                 "writer %s has components here but does not run: start it",
                                 vss_id_format(&class_id, text));
+        if (r <= 0)
+                return r;
         if (!vss_id_is_null(&(*ret)->stored_instance) &&
             !vss_id_equal(&(*ret)->stored_instance, &instance))
-                return vss_fail(reterr, VSS_E_OBJECT_NOT_FOUND,
+                return vss_fail(words, VSS_E_OBJECT_NOT_FOUND,
                                 "writer '%s' stands for two instances of the backup: restore them "
                                 "one after the other",
                                 (*ret)->identity.name);
         (*ret)->stored_instance = instance;
-        return 0;
+        return 1;
 }
 
 /* ---- out ---- */
@@ -107,33 +75,41 @@ struct recipients {
         size_t count, capacity;
 };
 
-/* choose_recipients() - not selected: everybody takes part, nobody has components (B-30, B-59) */
-static int choose_recipients(struct vss_backup_components *bc, struct recipients *ret,
-                             struct vss_error *reterr) {
+/* choose_recipients() - not selected: everybody takes part, nobody has components (B-30, B-59).
+ * Warnings of a success are left in @words */
+static int choose_recipients(struct vss_backup_components *bc, enum operation_kind kind,
+                             struct recipients *ret, struct vss_error *words) {
         struct vss_writer_components *part;
         struct bcd_state state;
 
         bcd_get_state(bc->bcd, &state);
         for (size_t i = 0; state.select_components && (part = bcd_get_writer(bc->bcd, i)); i++) {
                 struct gathered *writer;
-                int r;
+                int r = choose_living(bc, part, kind, &writer, words);
 
-                if (is_restore(bc) && !has_selected(part)) /* */
-                        continue;
-                r = choose_living(bc, part, &writer, reterr);
                 if (r < 0)
                         return r;
+                if (r == 0)
+                        continue;
                 if (ARRAY_RESERVE(&ret->items, ret->count, &ret->capacity) < 0)
-                        return vss_fail(reterr, -ENOMEM, "no memory for the list of writers");
+                        return vss_fail(words, -ENOMEM, "no memory for the list of writers");
                 ret->items[ret->count++] = writer;
         }
         return 0;
+}
+
+/* the service logs what was noted since the last event */
+static int append_warnings(struct vss_backup_components *bc, sd_bus_message *m) {
+        const struct wire_restore_options options = { .warnings = bc->unlogged };
+
+        return wire_append(m, &wire_restore_options, &options);
 }
 
 static int send_fragments(struct vss_backup_components *bc, const char *member,
                           const struct gathered *const *writers, size_t count, sd_bus_message **ret,
                           struct vss_error *reterr) {
         _cleanup_message_ sd_bus_message *m = NULL;
+        bool warn = ret && is_restore(bc);
         int r = bc_new_call(bc, member, &m, reterr);
 
         if (r < 0)
@@ -145,23 +121,36 @@ static int send_fragments(struct vss_backup_components *bc, const char *member,
                 if (r < 0)
                         return r;
         }
-        return bc_send(bc, m, sd_bus_message_close_container(m), ret, reterr);
+        r = sd_bus_message_close_container(m);
+        if (!warn)
+                return bc_send(bc, m, r, ret, reterr);
+        return bc_send_complete(bc, m, r < 0 ? r : append_warnings(bc, m), ret, reterr);
 }
 
 int bc_start_with_fragments(struct vss_backup_components *bc, enum operation_kind kind,
                             const char *member, struct vss_async **ret, struct vss_error *reterr) {
         _cleanup_message_ sd_bus_message *reply = NULL;
+        _cleanup_error_ struct vss_error words = VSS_ERROR_INIT;
         struct recipients to = { 0 };
         size_t sent = 0;
-        int r = choose_recipients(bc, &to, reterr);
+        int r = choose_recipients(bc, kind, &to, &words);
 
+        if (r < 0)
+                vss_error_move(reterr, &words);
         for (; r >= 0 && to.count - sent > VSS_DOCUMENTS_MAX; sent += VSS_DOCUMENTS_MAX)
                 r = send_fragments(bc, "GiveDocuments", to.items + sent, VSS_DOCUMENTS_MAX, NULL,
                                    reterr);
         if (r >= 0)
                 r = send_fragments(bc, member, to.items + sent, to.count - sent, &reply, reterr);
         free(to.items);
-        return r < 0 ? r : bc_begin(bc, kind, reply, ret, reterr);
+        if (r >= 0)
+                r = bc_begin(bc, kind, reply, ret, reterr);
+        if (r < 0)
+                return r;
+        (*ret)->warnings = take(words.message);
+        free(bc->unlogged);
+        bc->unlogged = NULL;
+        return 0;
 }
 
 /* ---- and back ---- */

@@ -49,6 +49,7 @@ struct vss_async {
         bool completed; /* the service said so; what follows here is still to be done */
         int code; /* VSS_S_ASYNC_PENDING until it is over */
         char *words;
+        char *warnings; /* found before it began; told with its success */
 };
 
 /* A writer that answered Identify */
@@ -92,6 +93,8 @@ struct vss_backup_components {
         struct wire_records status; /* of wire_status */
         bool status_ready;
         struct vss_async *running; /* at most one (B-130) */
+        char *warnings; /* all that were told, one per line, or NULL */
+        char *unlogged; /* what the service's log does not have yet */
 };
 
 /* ---- connection.c ---- */
@@ -160,6 +163,7 @@ int bc_start(struct vss_backup_components *bc, enum operation_kind kind, const c
              struct vss_async **ret, struct vss_error *reterr);
 int bc_on_operation(sd_bus_message *m, void *bc, sd_bus_error *e); /* handler of its signals */
 void bc_forget_running(struct vss_backup_components *bc);
+int bc_lost_code(enum operation_kind kind); /* of an operation whose service has ended */
 
 /* ---- what is left to do when an operation has succeeded; words of a warning in @reterr ---- */
 int bc_take_metadata(struct vss_backup_components *bc, struct vss_error *reterr);
@@ -169,11 +173,45 @@ int bc_take_fragments(struct vss_backup_components *bc, enum component_event eve
 
 /* ---- writers.c ---- */
 struct gathered *bc_find_writer(struct vss_backup_components *bc, const struct vss_id *instance);
-struct gathered *bc_find_class(struct vss_backup_components *bc, const struct vss_id *class_id,
-                               const char *logical_path, const char *name);
+bool bc_find_declared(const struct gathered *writer, const char *logical_path, const char *name,
+                      size_t *ret_index);
 bool bc_declares(const struct gathered *writer, const char *logical_path, const char *name);
 void bc_free_writers(struct vss_backup_components *bc);
 void bc_spoil(struct gathered *writer, uint32_t state, const char *words);
+
+/* ---- participants.c ---- */
+
+/* A component of the document, and what its writer was called then */
+struct wanted {
+        const struct vss_id *class_id;
+        const char *instance_name; /* NULL is no name */
+        const char *logical_path, *name;
+        bool tell; /* into the service's log, when there was a choice */
+};
+
+/* bc_find_living() - R-30: the instance of the class that stands for it; NULL when none runs.
+ * bc_find_by_key() - the same for a component, also one that is not in the document */
+struct gathered *bc_find_living(struct vss_backup_components *bc, const struct wanted *wanted);
+struct gathered *bc_find_by_key(struct vss_backup_components *bc,
+                                const struct vss_component_key *key);
+
+/* bc_choose_restoring() - does a living writer hear of this event (@post: PostRestore) for @part?
+ * Return: 1 and *ret, 0, VSS_E_OBJECT_NOT_FOUND; warnings in @words */
+int bc_choose_restoring(struct vss_backup_components *bc, struct vss_writer_components *part,
+                        bool post, struct gathered **ret, struct vss_error *words);
+
+/* ---- warnings.c ---- */
+
+struct warned {
+        struct vss_backup_components *bc;
+        struct vss_error *words;
+};
+
+/* bc_warn() - a call succeeds with words (code 0) in @reterr; bc_note() - only the log gets them */
+void bc_warn(struct vss_backup_components *bc, struct vss_error *reterr, const char *format, ...)
+        VSS_PRINTF(3, 4);
+void bc_note(struct vss_backup_components *bc, const char *format, ...) VSS_PRINTF(2, 3);
+void bc_free_warnings(struct vss_backup_components *bc);
 
 /* ---- fragments.c ---- */
 

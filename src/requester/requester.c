@@ -46,6 +46,7 @@ struct vss_backup_components *vss_backup_components_free(struct vss_backup_compo
         bc_forget_running(bc);
         bc_disconnect(bc);
         bc_free_writers(bc);
+        bc_free_warnings(bc);
         wire_clear_records(&wire_status, &bc->status);
         free(bc->enabled.ids);
         free(bc->disabled.ids);

@@ -27,8 +27,7 @@ static int check(struct vss_backup_components *bc, unsigned states, const char *
 /* The living writer's document, if it knows the component; one that lost its data may not. */
 static const struct vss_examine_writer_metadata *
 living_metadata(struct vss_backup_components *bc, const struct vss_component_key *key) {
-        const struct gathered *writer =
-                bc_find_class(bc, &key->writer_id, key->logical_path, key->name);
+        const struct gathered *writer = bc_find_by_key(bc, key);
 
         return writer && bc_declares(writer, key->logical_path, key->name) ? writer->metadata
                                                                            : NULL;
@@ -50,7 +49,7 @@ int vss_backup_components_set_selected_for_restore(struct vss_backup_components 
                 if (living && !vss_id_equal(&living->identity.writer_id, &key->writer_id))
                         living = NULL;
         } else {
-                living = bc_find_class(bc, &key->writer_id, key->logical_path, key->name);
+                living = bc_find_by_key(bc, key);
         }
         if (!living) /* */
                 return vss_fail(reterr, VSS_E_OBJECT_NOT_FOUND,
@@ -72,12 +71,46 @@ int vss_backup_components_add_restore_subcomponent(struct vss_backup_components 
 
 /* ---- settings ---- */
 
+/* one string per component; the last one counts */
 int vss_backup_components_set_restore_options(struct vss_backup_components *bc,
                                               const struct vss_component_key *key,
                                               const char *options, struct vss_error *reterr) {
         int r = check(bc, BEFORE_SELECTION, "SetRestoreOptions", key, reterr);
+        const struct vss_component *c;
+        bool again;
 
-        return r < 0 ? r : bcd_set_restore_options(bc->bcd, key, options, reterr);
+        if (r < 0)
+                return r;
+        c = bcd_get_component(bc->bcd, key);
+        again = c && vss_component_get_restore_options(c);
+        r = bcd_set_restore_options(bc->bcd, key, options, reterr);
+        if (r >= 0 && again)
+                bc_warn(bc, reterr,
+                        "component '%s' had restore options already: these replace them (R-42)",
+                        key->name);
+        return r;
+}
+
+/* OQ-R1, OQ-R2: late, but some requesters know only while copying */
+static void warn_late(struct vss_backup_components *bc, const struct vss_component_key *key,
+                      const char *call, struct vss_error *reterr) {
+        if (bc->state == STATE_RESTORE_COPYING)
+                bc_warn(bc, reterr,
+                        "component '%s': %s after PreRestore: its writer could not heed it there",
+                        key->name, call);
+}
+
+/* accepted; the writer decides */
+static void warn_schema(struct vss_backup_components *bc, const struct vss_component_key *key,
+                        uint32_t bit, const char *call, const char *name,
+                        struct vss_error *reterr) {
+        struct vss_component *c = bcd_get_component(bc->bcd, key);
+
+        if (c && !(writer_components_get_schema(component_get_owner(c)) & bit))
+                bc_warn(bc, reterr,
+                        "component '%s': %s, but its writer does not say that it knows %s; it may "
+                        "ignore this",
+                        key->name, call, name);
 }
 
 int vss_backup_components_set_additional_restores(struct vss_backup_components *bc,
@@ -85,7 +118,11 @@ int vss_backup_components_set_additional_restores(struct vss_backup_components *
                                                   bool additional, struct vss_error *reterr) {
         int r = check(bc, ALSO_WHILE_COPYING, "SetAdditionalRestores", key, reterr);
 
-        return r < 0 ? r : bcd_set_additional_restores(bc->bcd, key, additional, reterr);
+        if (r >= 0)
+                r = bcd_set_additional_restores(bc->bcd, key, additional, reterr);
+        if (r >= 0)
+                warn_late(bc, key, "SetAdditionalRestores", reterr);
+        return r;
 }
 
 int vss_backup_components_set_authoritative_restore(struct vss_backup_components *bc,
@@ -93,7 +130,12 @@ int vss_backup_components_set_authoritative_restore(struct vss_backup_components
                                                     bool authoritative, struct vss_error *reterr) {
         int r = check(bc, BEFORE_SELECTION, "SetAuthoritativeRestore", key, reterr);
 
-        return r < 0 ? r : bcd_set_authoritative_restore(bc->bcd, key, authoritative, reterr);
+        if (r >= 0)
+                r = bcd_set_authoritative_restore(bc->bcd, key, authoritative, reterr);
+        if (r >= 0)
+                warn_schema(bc, key, VSS_BS_AUTHORITATIVE_RESTORE, "SetAuthoritativeRestore",
+                            "AUTHORITATIVE_RESTORE", reterr);
+        return r;
 }
 
 int vss_backup_components_set_roll_forward(struct vss_backup_components *bc,
@@ -101,7 +143,12 @@ int vss_backup_components_set_roll_forward(struct vss_backup_components *bc,
                                            const char *point, struct vss_error *reterr) {
         int r = check(bc, BEFORE_SELECTION, "SetRollForward", key, reterr);
 
-        return r < 0 ? r : bcd_set_roll_forward(bc->bcd, key, type, point, reterr);
+        if (r >= 0)
+                r = bcd_set_roll_forward(bc->bcd, key, type, point, reterr);
+        if (r >= 0)
+                warn_schema(bc, key, VSS_BS_ROLLFORWARD_RESTORE, "SetRollForward",
+                            "ROLLFORWARD_RESTORE", reterr);
+        return r;
 }
 
 int vss_backup_components_set_restore_name(struct vss_backup_components *bc,
@@ -109,7 +156,12 @@ int vss_backup_components_set_restore_name(struct vss_backup_components *bc,
                                            struct vss_error *reterr) {
         int r = check(bc, BEFORE_SELECTION, "SetRestoreName", key, reterr);
 
-        return r < 0 ? r : bcd_set_restore_name(bc->bcd, key, name, reterr);
+        if (r >= 0)
+                r = bcd_set_restore_name(bc->bcd, key, name, reterr);
+        if (r >= 0)
+                warn_schema(bc, key, VSS_BS_RESTORE_RENAME, "SetRestoreName", "RESTORE_RENAME",
+                            reterr);
+        return r;
 }
 
 static int check_mapping(const char *call, const struct vss_file_set *from, const char *destination,
@@ -129,9 +181,12 @@ int vss_backup_components_add_new_target(struct vss_backup_components *bc,
 
         if (r >= 0)
                 r = check_mapping("AddNewTarget", from, destination, reterr);
-        return r < 0 ? r
-                     : bcd_add_new_target(bc->bcd, key, from, destination, living_metadata(bc, key),
-                                          reterr);
+        if (r >= 0)
+                r = bcd_add_new_target(bc->bcd, key, from, destination, living_metadata(bc, key),
+                                       reterr);
+        if (r >= 0)
+                warn_late(bc, key, "AddNewTarget", reterr);
+        return r;
 }
 
 /* ---- while copying ---- */
@@ -168,20 +223,22 @@ int vss_backup_components_set_ranges_file_path(struct vss_backup_components *bc,
 
 /* ---- the events ---- */
 
+/* a service that has ended has forgotten who was told what */
+static int start_event(struct vss_backup_components *bc, unsigned states, enum operation_kind kind,
+                       const char *call, struct vss_async **ret, struct vss_error *reterr) {
+        int r = bc_check(bc, states, call, reterr);
+
+        if (r >= 0)
+                r = bc_start_with_fragments(bc, kind, call, ret, reterr);
+        return r < 0 && bc->lost ? vss_wrap(reterr, bc_lost_code(kind), "%s", call) : r;
+}
+
 int vss_backup_components_pre_restore(struct vss_backup_components *bc, struct vss_async **ret,
                                       struct vss_error *reterr) {
-        int r = bc_check(bc, SELECTION, "PreRestore", reterr);
-
-        return r < 0 ? r
-                     : bc_start_with_fragments(bc, OPERATION_PRE_RESTORE, "PreRestore", ret,
-                                               reterr);
+        return start_event(bc, SELECTION, OPERATION_PRE_RESTORE, "PreRestore", ret, reterr);
 }
 
 int vss_backup_components_post_restore(struct vss_backup_components *bc, struct vss_async **ret,
                                        struct vss_error *reterr) {
-        int r = bc_check(bc, COPYING, "PostRestore", reterr);
-
-        return r < 0 ? r
-                     : bc_start_with_fragments(bc, OPERATION_POST_RESTORE, "PostRestore", ret,
-                                               reterr);
+        return start_event(bc, COPYING, OPERATION_POST_RESTORE, "PostRestore", ret, reterr);
 }

@@ -8,74 +8,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "requester/fake-vssd.h"
-#include "requester/inside.h"
-#include "tests/check.h"
-
-#define ID(n)                                                                                      \
-        {                                                                                          \
-                { n, 2, 3 }                                                                        \
-        }
-static const struct vss_id class_a = ID(0xa1), class_b = ID(0xb1), one = ID(0x11), two = ID(0x22);
-
-static struct fake fake;
-static struct vss_backup_components *bc;
-static struct vss_error error;
-
-static void begin(void) {
-        int fd;
-
-        fake_start(&fake, &fd);
-        bc = calloc(1, sizeof(*bc));
-        bc->state = STATE_CREATED;
-        bc->service = PROCESS_NONE;
-        CHECK_INT(wire_connect(fd, false, &bc->bus), 0);
-        CHECK_INT(bc_open_session(bc, NULL), 0);
-}
-
-static void end(void) {
-        CHECK(!vss_backup_components_free(bc));
-        fake_stop(&fake);
-        vss_error_clear(&error);
-}
-
-static struct vss_component_key key_of(const struct vss_id *class_id, const char *name) {
-        return (struct vss_component_key){ .writer_id = *class_id,
-                                           .type = VSS_CT_FILEGROUP,
-                                           .name = name };
-}
-
-typedef int (*long_call_t)(struct vss_backup_components *, struct vss_async **, struct vss_error *);
-
-/* start a long call and wait for it */
-static int finish(long_call_t call) {
-        struct vss_async *async;
-        int r = call(bc, &async, &error);
-
-        return r < 0 ? r : vss_async_finish(async, &error);
-}
-
-static void backup_begun(bool select) {
-        CHECK_INT(vss_backup_components_initialize_for_backup(bc, NULL, NULL), 0);
-        CHECK_INT(
-                vss_backup_components_set_backup_state(bc, select, false, VSS_BT_FULL, true, NULL),
-                0);
-        CHECK_INT(finish(vss_backup_components_gather_writer_metadata), 0);
-}
-
-static struct vss_component *component(void) {
-        struct vss_writer_components *part;
-
-        CHECK_INT(vss_backup_components_get_writer_components(bc, 0, &part, NULL), 0);
-        return vss_writer_components_get_component(part, 0);
-}
-
-static void edit_stamp(struct vss_component *c) {
-        int r = vss_component_set_backup_stamp(c, "stamp");
-
-        if (r < 0) /* in a restore */
-                (void)vss_component_set_restore_target(c, VSS_RT_ALTERNATE);
-}
+#include "requester/test-object.h"
 
 static unsigned progresses;
 
@@ -135,8 +68,6 @@ static void test_backup(void) {
                               "BackupComplete ");
         end();
 }
-
-#define BAD(call) CHECK_INT(call, VSS_E_BAD_STATE)
 
 /* before and after their time: L-27, BV-1, BV-2, BV-6, B-17, B-18, B-30 */
 static void test_backup_states(void) {
@@ -542,174 +473,6 @@ static void test_copies(void) {
         end();
 }
 
-/* ---- restore ---- */
-
-/* the document of a backup whose writer had another instance id */
-static char *stored_document(void) {
-        struct vss_component_key key = key_of(&class_a, "data");
-        char *xml;
-        size_t size;
-
-        fake_add_writer(&fake, &class_a, &two, "Notes", "data")->edit = edit_stamp;
-        begin();
-        backup_begun(true);
-        CHECK_INT(vss_backup_components_add_component(bc, &two, &key, NULL), 0);
-        CHECK_INT(vss_backup_components_start_snapshot_set(bc, NULL, NULL), 0);
-        CHECK_INT(finish(vss_backup_components_prepare_for_backup), 0);
-        CHECK_INT(vss_backup_components_save_as_xml(bc, &xml, &size, NULL), 0);
-        end();
-        return xml;
-}
-
-/* one call of each row of restore-protocol 2.1; the columns in which it works, U I G C D */
-enum { U = 1, I = 2, G = 4, C = 8, D = 16 };
-
-static const struct vss_component_key *rkey;
-
-static const struct restore_row {
-        const char *name;
-        unsigned allowed;
-} rows[] = {
-        { "SetRestoreState", I | G },
-        { "SetSelectedForRestore", G },
-        { "AddRestoreSubcomponent", G },
-        { "SetRestoreOptions", I | G },
-        { "SetRollForward", I | G },
-        { "SetRestoreName", I | G },
-        { "SetAuthoritativeRestore", I | G },
-        { "SetPreviousBackupStamp", I | G },
-        { "SetAdditionalRestores", I | G | C },
-        { "AddNewTarget", I | G | C },
-        { "AddAlternativeLocationMapping", C },
-        { "SetFileRestoreStatus", C },
-        { "SetRangesFilePath", C },
-        { "GetWriterComponents", I | G | C | D },
-        { "GatherWriterStatus", I | G | C | D },
-        { "StartSnapshotSet", 0 },
-        { "AddToSnapshotSet", 0 },
-        { "DoSnapshotSet", 0 },
-        { "PrepareForBackup", 0 },
-        { "SetBackupState", 0 },
-        { "SetBackupOptions", 0 },
-        { "SetBackupSucceeded", 0 },
-        { "BackupComplete", 0 },
-};
-
-static int try_row(const char *name) {
-        const struct vss_file_set from = { .path = "/srv", .filespec = "*", .recursive = true };
-        struct vss_async *async = NULL;
-        size_t count;
-        int r;
-
-#define ROW(n, call)                                                                               \
-        if (strcmp(name, n) == 0)                                                                  \
-        return call
-        ROW("SetRestoreState", vss_backup_components_set_restore_state(bc, 1, NULL));
-        ROW("SetSelectedForRestore",
-            vss_backup_components_set_selected_for_restore(bc, rkey, true, NULL, NULL));
-        ROW("AddRestoreSubcomponent",
-            vss_backup_components_add_restore_subcomponent(bc, rkey, "data", "x", NULL));
-        ROW("SetRestoreOptions", vss_backup_components_set_restore_options(bc, rkey, "", NULL));
-        ROW("SetRollForward",
-            vss_backup_components_set_roll_forward(bc, rkey, VSS_RF_NONE, NULL, NULL));
-        ROW("SetRestoreName", vss_backup_components_set_restore_name(bc, rkey, "n", NULL));
-        ROW("SetAuthoritativeRestore",
-            vss_backup_components_set_authoritative_restore(bc, rkey, false, NULL));
-        ROW("SetPreviousBackupStamp",
-            vss_backup_components_set_previous_backup_stamp(bc, rkey, "s", NULL));
-        ROW("SetAdditionalRestores",
-            vss_backup_components_set_additional_restores(bc, rkey, false, NULL));
-        ROW("AddNewTarget", vss_backup_components_add_new_target(bc, rkey, &from, "/new", NULL));
-        ROW("AddAlternativeLocationMapping",
-            vss_backup_components_add_alternative_location_mapping(bc, rkey, &from, "/n", NULL));
-        ROW("SetFileRestoreStatus",
-            vss_backup_components_set_file_restore_status(bc, rkey, VSS_RS_ALL, NULL));
-        ROW("SetRangesFilePath",
-            vss_backup_components_set_ranges_file_path(bc, rkey, 0, "/r", NULL));
-        ROW("GetWriterComponents",
-            vss_backup_components_get_writer_components_count(bc, &count, NULL));
-        ROW("StartSnapshotSet", vss_backup_components_start_snapshot_set(bc, NULL, NULL));
-        ROW("AddToSnapshotSet",
-            vss_backup_components_add_to_snapshot_set(bc, "/", NULL, NULL, NULL, NULL));
-        ROW("DoSnapshotSet", vss_backup_components_do_snapshot_set(bc, &async, NULL));
-        ROW("PrepareForBackup", vss_backup_components_prepare_for_backup(bc, &async, NULL));
-        ROW("SetBackupState",
-            vss_backup_components_set_backup_state(bc, true, false, 1, false, NULL));
-        ROW("SetBackupOptions", vss_backup_components_set_backup_options(bc, rkey, "", NULL));
-        ROW("SetBackupSucceeded",
-            vss_backup_components_set_backup_succeeded(bc, &two, rkey, true, NULL));
-        ROW("BackupComplete", vss_backup_components_backup_complete(bc, &async, NULL));
-        CHECK_STR(name, "GatherWriterStatus");
-        r = vss_backup_components_gather_writer_status(bc, &async, NULL);
-        return r < 0 ? r : vss_async_finish(async, NULL);
-}
-
-static void column(unsigned state) {
-        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-                bool refused = try_row(rows[i].name) == VSS_E_BAD_STATE;
-
-                if (refused == !!(rows[i].allowed & state))
-                        CHECK_FAIL_("%s in column %u: %s", rows[i].name, state,
-                                    refused ? "refused" : "not refused");
-        }
-}
-
-/* the whole table, with a living instance that is not the stored one */
-static void test_restore(void) {
-        struct vss_component_key key = key_of(&class_a, "data");
-        _cleanup_free_ char *xml = stored_document();
-        struct vss_async *async;
-
-        rkey = &key;
-        fake_add_writer(&fake, &class_a, &one, "Notes", "data")->edit = edit_stamp;
-        fake_add_writer(&fake, &class_b, &two, "Mail", "mail");
-        begin();
-        column(U);
-        CHECK_INT(vss_backup_components_initialize_for_restore(bc, xml, NULL), 0);
-        CHECK(strstr(fake.calls, "Release CreateSession "));
-        column(I);
-        BAD(vss_backup_components_pre_restore(bc, &async, &error));
-        BAD(vss_backup_components_abort_backup(bc, &error)); /* */
-        CHECK_INT(finish(vss_backup_components_gather_writer_metadata), 0);
-        column(G);
-        CHECK_INT(vss_backup_components_set_selected_for_restore(bc, &key, true, NULL, NULL), 0);
-        CHECK_INT(finish(vss_backup_components_pre_restore), 0);
-        CHECK(fake.writers[0].components >= 0); /* the living one got its part */
-        CHECK_INT(fake.writers[1].components, -1); /* */
-        CHECK_INT(vss_component_get_restore_target(component()), VSS_RT_ALTERNATE); /* */
-        BAD(vss_backup_components_pre_restore(bc, &async, &error));
-        column(C);
-        CHECK_INT(vss_backup_components_set_file_restore_status(bc, &key, VSS_RS_ALL, NULL), 0);
-        CHECK_INT(finish(vss_backup_components_post_restore), 0);
-        column(D);
-        BAD(vss_backup_components_post_restore(bc, &async, &error));
-        end();
-}
-
-static void test_restore_selection(void) {
-        struct vss_component_key key = key_of(&class_a, "data"), other = key_of(&class_b, "data");
-        _cleanup_free_ char *xml = stored_document();
-
-        /* the writer does not run */
-        fake_add_writer(&fake, &class_b, &two, "Mail", "mail");
-        begin();
-        CHECK_INT(vss_backup_components_initialize_for_restore(bc, xml, NULL), 0);
-        CHECK_INT(finish(vss_backup_components_gather_writer_metadata), 0);
-        CHECK_INT(vss_backup_components_set_selected_for_restore(bc, &key, true, NULL, &error),
-                  VSS_E_OBJECT_NOT_FOUND);
-        CHECK_STR(error.message, "'data' cannot be selected: its writer does not run, start it");
-        /* runs, but has nothing in the document */
-        CHECK_INT(vss_backup_components_set_selected_for_restore(bc, &other, true, NULL, &error),
-                  VSS_E_OBJECT_NOT_FOUND);
-        /* an instance of another class */
-        CHECK_INT(vss_backup_components_set_selected_for_restore(bc, &key, true, &two, &error),
-                  VSS_E_OBJECT_NOT_FOUND);
-        /* nothing is selected, nobody hears of it */
-        CHECK_INT(finish(vss_backup_components_pre_restore), 0);
-        CHECK_INT(fake.writers[0].components, -1);
-        end();
-}
-
 static void test_not_reachable(void) {
         const struct vss_connection bus = { .address = "unix:path=/nonexistent" };
         const struct vss_connection both = { .address = "unix:path=/x", .embedded = 1 };
@@ -738,8 +501,6 @@ int main(void) {
         RUN(test_paths);
         RUN(test_query);
         RUN(test_copies);
-        RUN(test_restore);
-        RUN(test_restore_selection);
         RUN(test_not_reachable);
         return 0;
 }

@@ -246,7 +246,8 @@ struct gathered *bc_find_writer(struct vss_backup_components *bc, const struct v
         return NULL;
 }
 
-bool bc_declares(const struct gathered *writer, const char *logical_path, const char *name) {
+bool bc_find_declared(const struct gathered *writer, const char *logical_path, const char *name,
+                      size_t *ret_index) {
         const struct vss_wm_component *component;
         struct vss_component_info info;
 
@@ -255,46 +256,18 @@ bool bc_declares(const struct gathered *writer, const char *logical_path, const 
                 vss_wm_component_get_component_info(component, &info);
                 if (strcmp(info.name, name) == 0 &&
                     strcmp(info.logical_path ? info.logical_path : "",
-                           logical_path ? logical_path : "") == 0)
+                           logical_path ? logical_path : "") == 0) {
+                        *ret_index = i;
                         return true;
+                }
         }
         return false;
 }
 
-static bool has_name(const struct gathered *writer, const char *instance_name) {
-        const char *own = writer->identity.instance_name;
+bool bc_declares(const struct gathered *writer, const char *logical_path, const char *name) {
+        size_t index;
 
-        return strcmp(own ? own : "", instance_name ? instance_name : "") == 0;
-}
-
-/* R-30: components are unique over the instances of a class (M-13), so the instance that declares
- * this one is meant; else, of those that want to hear of restores, the one with the name that it
- * had in the backup, or the earliest */
-struct gathered *bc_find_class(struct vss_backup_components *bc, const struct vss_id *class_id,
-                               const char *logical_path, const char *name) {
-        const char *stored =
-                name ? bcd_get_instance_name(bc->bcd, class_id, logical_path, name) : NULL;
-        struct gathered *best = NULL;
-
-        for (size_t i = 0; i < bc->writer_count; i++) {
-                struct gathered *writer = &bc->writers[i];
-                struct vss_restore_method method;
-                bool wants;
-
-                if (!vss_id_equal(&writer->identity.writer_id, class_id))
-                        continue;
-                if (name && bc_declares(writer, logical_path, name))
-                        return writer;
-                wants = vss_examine_writer_metadata_get_restore_method(writer->metadata, &method) !=
-                                0 ||
-                        method.writer_restore != VSS_WRE_NEVER;
-                if (wants && (!best || (!has_name(best, stored) && has_name(writer, stored))))
-                        best = writer;
-        }
-        for (size_t i = 0; !best && i < bc->writer_count; i++)
-                if (vss_id_equal(&bc->writers[i].identity.writer_id, class_id))
-                        best = &bc->writers[i];
-        return best;
+        return bc_find_declared(writer, logical_path, name, &index);
 }
 
 static int check_metadata(struct vss_backup_components *bc, const char *call,

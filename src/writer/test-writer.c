@@ -407,14 +407,12 @@ static void test_backup(void) {
 
         start();
         CHECK_INT(load(), 0);
-        bcd = new_document();
-        CHECK(result.autorecover && !result.rollback_recovery); /* M-37 */
         CHECK(!result.parallel_restores);
         schema_bits = VSS_BS_WRITER_SUPPORTS_PARALLEL_RESTORES;
-        CHECK_INT(send("Identify", &null_id), 0);
-        CHECK(result.parallel_restores); /* */
+        bcd = new_document();
         schema_bits = 0;
-        forget();
+        CHECK(result.parallel_restores); /* */
+        CHECK(result.autorecover && !result.rollback_recovery); /* M-37 */
         send_fragment(bcd, "PrepareBackup", COMPONENT_EVENT_PREPARE_BACKUP);
         c = vss_writer_components_get_component(bcd_get_writer(bcd, 0), 0);
         CHECK_STR(vss_component_get_backup_metadata(c), "from prepare");

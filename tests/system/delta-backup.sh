@@ -271,6 +271,20 @@ scatter 5
 back_up "$knows" --type incremental
 whole big
 rm "$V/big/too"
+back_up "$knows" --type incremental # its links are one again: stored whole, a base for what follows
+truncate -s 30000000 "$V/big/file" # only shorter, then longer by a hole with something in it
+back_up "$knows" --type incremental
+expect_less 20000 "truncated"
+whole big
+truncate -s 39000000 "$V/big/file"
+back_up "$knows" --type incremental
+expect_less 20000 "longer by a hole"
+truncate -s 45000000 "$V/big/file"
+echo in the middle | dd of="$V/big/file" bs=1M seek=40 conv=notrunc status=none
+back_up "$knows" --type incremental
+expect_less 20000 "longer by a hole, and something in it"
+whole big
+[ "$(du -k "$SCRATCH/out$V/big/file" | cut -f1)" -lt 30000 ] || fail "what was longer was filled"
 truncate -s 20000000 "$V/big/file"
 back_up "$knows" --type incremental
 whole big

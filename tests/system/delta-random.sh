@@ -42,7 +42,8 @@ run() { "$BUILD/vssctl" "$@" --config "$SCRATCH/conf"; }
 back_up() { # back_up STORE OPTIONS...: words in $SCRATCH/words
     local store=$1
     shift
-    run backup --to "$OUT/$store" "$@" --exclude 'f1*' --exclude "$V/data/d3/*" "$V" \
+    run backup --to "$OUT/$store" "$@" --exclude 'f1*' --exclude "$V/data/d3/*" \
+        --exclude "$V/flat/*" "$V" \
         >"$SCRATCH/words" 2>&1 || { cat "$SCRATCH/words"; fail "round $round: no backup"; }
 }
 # the records of the newest set of a store, without the place in the archive
@@ -96,6 +97,17 @@ def shrink_grow(name):
     size = os.path.getsize(name)
     os.truncate(name, max(1, size - rng.randrange(1, MB)))
     os.truncate(name, size + rng.choice([0, 5, MB]))
+def shrink(name): # by any number of bytes
+    size = os.path.getsize(name)
+    os.truncate(name, max(1, size - rng.choice([1, 4096, rng.randrange(1, MB), rng.randrange(1, size + 1)])))
+def extend(name): # a hole, and perhaps something in it
+    size = os.path.getsize(name) + rng.randrange(1, 3 * MB)
+    start = os.path.getsize(name)
+    os.truncate(name, size)
+    with open(name, 'r+b') as f:
+        for _ in range(rng.randrange(3)):
+            f.seek(rng.randrange(start, size))
+            f.write(content(rng.choice([1, 5000])))
 def hole(name):
     if os.path.getsize(name) > MB:
         os.system(f'fallocate -p -o {rng.randrange(200) * 4096} -l {rng.randrange(1, 60) * 4096} {name}')
@@ -115,7 +127,7 @@ def replace(name):
     os.rename(name + '.new', name)
 def over(name): os.rename(name, path(rng.randrange(8)))
 def mode(name): os.chmod(name, rng.choice([0o600, 0o640, 0o444]))
-steps = [blocks] * 4 + [quiet, quiet, grow, resize, shrink_grow, hole, share, link, unlink, replace, over, mode]
+steps = [blocks] * 4 + [shrink] * 3 + [extend] * 2 + [quiet, quiet, grow, resize, shrink_grow, hole, share, link, unlink, replace, over, mode]
 for i in range(8):
     if not os.path.exists(path(i)): make(path(i))
     for _ in range(rng.choice([0, 1, 1, 1, 2, 3])):
