@@ -89,6 +89,7 @@ static int append_info(sd_bus_message *m, const struct call *call) {
                 .bootable_system_state = call->bootable_system_state,
                 .partial_files = call->partial_files,
                 .snapshot_follows = call->snapshot_follows,
+                .quiet = call->quiet,
                 .level = call->level,
                 .freeze_timeout_ms = call->freeze_timeout_ms,
                 .instance_id = call->instance_id,

@@ -147,6 +147,7 @@ static const struct wire_field info_fields[] = {
         F(bootable_system_state, "bootable-system-state", WIRE_BOOL),
         F(partial_files, "partial-files", WIRE_BOOL),
         F(snapshot_follows, "snapshot-follows", WIRE_BOOL),
+        F(quiet, "quiet", WIRE_BOOL),
         F(context, "context", WIRE_U32),
         F(instant, "instant", WIRE_U32),
         F(level, "level", WIRE_U32),

@@ -140,7 +140,7 @@ extern const struct wire_table wire_identity;
 /* Info of a writer's event */
 struct wire_info {
         uint32_t backup_type, restore_type;
-        bool select_components, bootable_system_state, partial_files, snapshot_follows;
+        bool select_components, bootable_system_state, partial_files, snapshot_follows, quiet;
         uint32_t context, instant, level, freeze_timeout_ms;
         struct vss_id set_id, instance_id;
         char **volumes;

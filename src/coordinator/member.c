@@ -66,8 +66,7 @@ static bool due_named(const struct member *m, const struct phase *phase) {
 }
 
 static bool due_restoring(const struct member *m, const struct phase *phase) {
-        /* the requester names those that want it; R-113: it dies before it could */
-        return m->restoring && (m->named || !m->session->post_restored);
+        return m->restoring;
 }
 
 static bool due(const struct member *m, const struct phase *phase) {
@@ -118,6 +117,8 @@ static void fill_call(const struct member *m, const struct phase *phase, struct 
                 .bootable_system_state = s->bootable_system_state,
                 .partial_files = s->partial_files,
                 .snapshot_follows = s->snapshot_follows,
+                /* the requester names those that want it; R-113: it dies before it could */
+                .quiet = phase->due == DUE_RESTORING && s->post_restored && !m->named,
                 .instance_id = m->identity.instance_id,
                 .context = s->context,
         };
@@ -272,7 +273,7 @@ static void take_document(struct member *m, const struct phase *phase, struct an
 }
 
 static void rejected(struct member *m, const struct phase *phase, enum ending ending,
-                     const struct answer *answer) {
+                     struct answer *answer) {
         static const char *const how[] = { [ENDED_ANSWERED] = "rejected",
                                            [ENDED_LATE] = "did not answer",
                                            [ENDED_LOST] = "was lost in" };
@@ -282,6 +283,8 @@ static void rejected(struct member *m, const struct phase *phase, enum ending en
         (void)snprintf(words, sizeof(words), "writer '%s' %s '%s': %s", m->identity.name,
                        how[ending], phase->name, words_of(answer));
         note_rejected(m, phase, code, words);
+        if (phase->flags & ROW_TAKES_WORDS)
+                take_document(m, phase, answer);
         if (!((phase->flags & ROW_IS_ABORT) && is_failed(m->state)))
                 fail(m, phase->state_failed ? phase->state_failed : m->state, code,
                      ending == ENDED_ANSWERED ? answer->application_failure : 0, words);

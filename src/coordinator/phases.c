@@ -246,7 +246,8 @@ const struct phase phases[PHASE_COUNT] = {
                                 .state_ok = VSS_WS_STABLE,
                                 .state_failed = VSS_WS_FAILED_AT_PRE_RESTORE,
                                 .writer_late = VSS_E_WRITERERROR_TIMEOUT,
-                                .flags = ROW_SENDS_DOCUMENT | ROW_TAKES_DOCUMENT },
+                                .flags =
+                                        ROW_SENDS_DOCUMENT | ROW_TAKES_DOCUMENT | ROW_TAKES_WORDS },
         /* also for one that failed PreRestore, and has failed then (B-104) */
         [PHASE_POST_RESTORE] = { .name = "post_restore",
                                  .setting = "post_restore",
@@ -259,7 +260,7 @@ const struct phase phases[PHASE_COUNT] = {
                                  .state_failed = VSS_WS_FAILED_AT_POST_RESTORE,
                                  .writer_late = VSS_E_WRITERERROR_TIMEOUT,
                                  .flags = ROW_SENDS_DOCUMENT | ROW_TAKES_DOCUMENT |
-                                          ROW_KEEPS_FAILURE },
+                                          ROW_TAKES_WORDS | ROW_KEEPS_FAILURE },
 
         /* ---- what is undone, in the order of S-42 ---- */
         [PHASE_UNDO_HOLD] = { .name = "release",

@@ -109,7 +109,9 @@ enum row_flags {
                 1 << 16, /* who misses the deadline is killed: nothing is held now (P-43) */
         ROW_ENDS_SET = 1 << 17, /* providers: their word that the copies are CREATED */
         ROW_BEGINS_SET = 1 << 18, /* providers: from here on AbortSnapshots is due */
-        ROW_KEEPS_FAILURE = 1 << 19 /* writers: a failed state stays, another becomes state_ok */
+        ROW_KEEPS_FAILURE = 1 << 19, /* writers: a failed state stays, another becomes state_ok */
+        ROW_TAKES_WORDS =
+                1 << 20 /* of who rejects it too: their runtime sends words only */
 };
 
 #define WS_BIT(state) (1u << (state))

@@ -112,6 +112,8 @@ struct call {
         bool bootable_system_state;
         bool partial_files;
         bool snapshot_follows;
+        bool quiet; /* POST_RESTORE: the restore is over, and the writer is not to hear of it (R-34)
+                     */
         struct vss_id instance_id;
         const void *token; /* VERB_UNDO */
         size_t token_size;

@@ -274,6 +274,38 @@ static int save_components(struct vss_writer_components *components, int *ret,
         return *ret < 0 ? vss_fail(reterr, *ret, "cannot write the components into memory") : 0;
 }
 
+static void copy_words(const struct vss_component *from, struct vss_component *to) {
+        const char *pre = vss_component_get_pre_restore_failure_msg(from),
+                   *post = vss_component_get_post_restore_failure_msg(from), *message;
+        int32_t failure, application;
+
+        if (pre)
+                (void)vss_component_set_pre_restore_failure_msg(to, pre);
+        if (post)
+                (void)vss_component_set_post_restore_failure_msg(to, post);
+        (void)vss_component_get_failure(from, &failure, &application, &message);
+        if (failure)
+                (void)vss_component_set_failure(to, failure, application, message);
+}
+
+/* keep_words() - R-115: of what a handler that failed has written only its words are kept; in a
+ * backup nothing at all is (B-84) */
+static void keep_words(struct vss_writer *writer, const struct event_row *row, int document,
+                       struct vss_writer_components **components) {
+        struct vss_writer_components *fresh = NULL;
+        size_t count;
+
+        if (!*components || !(row->event & (EVENT_PRE_RESTORE | EVENT_POST_RESTORE)) ||
+            load_components(writer, row, document, &fresh, NULL) < 0)
+                return;
+        count = vss_writer_components_get_component_count(*components);
+        for (size_t i = 0; i < count; i++)
+                copy_words(vss_writer_components_get_component(*components, i),
+                           vss_writer_components_get_component(fresh, i));
+        writer_components_free(*components);
+        *components = fresh;
+}
+
 /* ---- events of a session ---- */
 
 static int check_order(struct vss_writer *writer, const struct writer_session *session,
@@ -301,9 +333,11 @@ static int run_row(struct vss_writer *writer, struct writer_session *session,
                 return r;
         open_window(writer, session, row);
         writer_enter(&call);
-        if (writer->event_flags & row->subscription)
+        if ((writer->event_flags & row->subscription) && !session->info.quiet)
                 r = row->run(writer, components, &words);
         writer_leave(&call);
+        if (r < 0 || (call.failure && call.failure != VSS_E_WRITERERROR_PARTIAL_FAILURE))
+                keep_words(writer, row, document, &components);
         if (r >= 0)
                 r = save_components(components, ret_document, &words);
         else

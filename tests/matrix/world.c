@@ -185,9 +185,11 @@ static int call(void *userdata, enum party_kind kind, void *peer, uint64_t ticke
         CHECK(call_->deadline_us >= w->now);
         check_call(w, a, call_);
         CHECK(a->n_told < MAX_TOLD);
-        a->told[a->n_told].at_us = w->now;
-        a->told[a->n_told].seq = ++w->seq;
-        a->told[a->n_told++].verb = call_->verb;
+        if (!call_->quiet) { /* else its runtime alone is told */
+                a->told[a->n_told].at_us = w->now;
+                a->told[a->n_told].seq = ++w->seq;
+                a->told[a->n_told++].verb = call_->verb;
+        }
         if (!a->running && call_->verb != VERB_LOAD)
                 return -ECONNREFUSED;
         if (call_->set && a->kind == PARTY_WRITER)

@@ -326,10 +326,40 @@ static void say_lists(const struct vss_component *c) {
                 say_text("destination_ranges", t.destination_ranges);
                 say_end();
         }
+        for (size_t i = 0; i < vss_component_get_restore_subcomponent_count(c); i++) {
+                const char *path, *name;
+
+                (void)vss_component_get_restore_subcomponent(c, i, &path, &name);
+                say_begin("restore_subcomponent");
+                say_text("logical_path", path);
+                say_text("name", name);
+                say_end();
+        }
         for (size_t i = 0; i < vss_component_get_new_target_count(c); i++)
                 say_file_set("new_target", vss_component_get_new_target(c, i));
         for (size_t i = 0; i < vss_component_get_alternate_location_mapping_count(c); i++)
                 say_file_set("used_mapping", vss_component_get_alternate_location_mapping(c, i));
+}
+
+static void say_restore(const struct vss_component *c) {
+        static const struct word roll_forwards[] = { { "none", VSS_RF_NONE },
+                                                     { "all", VSS_RF_ALL },
+                                                     { "partial", VSS_RF_PARTIAL },
+                                                     { NULL, 0 } };
+        const char *point;
+        uint32_t type;
+
+        vss_component_get_roll_forward(c, &type, &point);
+        say_bool("selected", vss_component_is_selected_for_restore(c));
+        say_bool("additional_restores", vss_component_get_additional_restores(c));
+        say_text("target", value_word(restore_targets, vss_component_get_restore_target(c)));
+        say_text("file_status",
+                 value_word(restore_statuses, vss_component_get_file_restore_status(c)));
+        say_text("restore_options", vss_component_get_restore_options(c));
+        say_text("restore_name", vss_component_get_restore_name(c));
+        say_bool("authoritative", vss_component_get_authoritative_restore(c));
+        say_text("roll_forward", type == VSS_RF_UNDEFINED ? NULL : value_word(roll_forwards, type));
+        say_text("point", point);
 }
 
 static void say_entry(const struct vss_id *class, const struct vss_component *c, bool is_restore) {
@@ -348,16 +378,8 @@ static void say_entry(const struct vss_id *class, const struct vss_component *c,
         say_text("previous_stamp", vss_component_get_previous_backup_stamp(c));
         say_text("backup_metadata", vss_component_get_backup_metadata(c));
         say_text("restore_metadata", vss_component_get_restore_metadata(c));
-        if (is_restore) {
-                say_bool("selected", vss_component_is_selected_for_restore(c));
-                say_bool("additional_restores", vss_component_get_additional_restores(c));
-                say_text("target",
-                         value_word(restore_targets, vss_component_get_restore_target(c)));
-                say_text("file_status",
-                         value_word(restore_statuses, vss_component_get_file_restore_status(c)));
-                say_text("restore_options", vss_component_get_restore_options(c));
-                say_text("restore_name", vss_component_get_restore_name(c));
-        }
+        if (is_restore)
+                say_restore(c);
         say_code("failure", failure);
         say_text("message", message);
         say_text("prepare_message", vss_component_get_prepare_for_backup_failure_msg(c));

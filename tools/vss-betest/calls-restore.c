@@ -123,6 +123,27 @@ CALL(add_restore_subcomponent) {
         return r;
 }
 
+CALL(select_dependencies) {
+        size_t added = 0;
+        int r = vss_backup_components_select_dependencies(run->bc, &added, reterr);
+
+        if (r < 0)
+                return r;
+        say_begin("dependencies");
+        say_number("selected", (int64_t)added);
+        say_end();
+        return r;
+}
+
+/* that a call before this one warned of it; without words: that there is no warning */
+CALL(expect_warning) {
+        const char *told = vss_backup_components_get_warnings(run->bc);
+
+        if (words->count == 0 ? !*told : strstr(told, words->items[0]) != NULL)
+                return 0;
+        return vss_fail(reterr, VSS_E_UNEXPECTED, "the warnings are: %s", *told ? told : "none");
+}
+
 /* ---- what is told of a component ---- */
 
 #define WITH_COMPONENT(expression)                                                                 \
@@ -281,6 +302,7 @@ const struct call calls_restore[] = {
           call_set_selected_for_restore },
         { "select_components", "", 0, 0, call_select_components },
         { "add_restore_subcomponent", "COMPONENT PATH", 2, 2, call_add_restore_subcomponent },
+        { "select_dependencies", "", 0, 0, call_select_dependencies },
         { "set_restore_options", "COMPONENT TEXT", 2, 2, call_set_restore_options },
         { "set_additional_restores", "COMPONENT yes|no", 2, 2, call_set_additional_restores },
         { "additional_restores", "yes|no", 1, 1, call_additional_restores },
@@ -296,5 +318,6 @@ const struct call calls_restore[] = {
           call_set_file_restore_status },
         { "set_statuses", "[none|all|failed]", 0, 1, call_set_statuses },
         { "post_restore", "", 0, 0, call_post_restore },
+        { "expect_warning", "[TEXT]", 0, 1, call_expect_warning },
         { NULL, NULL, 0, 0, NULL },
 };
