@@ -87,13 +87,15 @@ static bool same_inode(const struct record *now, const struct record *base) {
                now->ctime_ns == base->ctime_ns;
 }
 
-/* was the record made long enough after the file's last change? */
+/* was the record made long enough after the file's last change? Not when its image is dated after
+ * this one: where a clock goes back, a time comes twice */
 static bool is_settled(const struct pass *pass, const struct record *base) {
         const struct chain *chain = &pass->op->bases[pass->source->component];
         const struct set_info *set = chain->links[pass->base_item->parts[0].link].set;
         vss_timestamp_t changed = vss_timestamp_from_unix(base->ctime, base->ctime_ns);
 
-        return changed < set->time - YOUNG_NS / 100;
+        return changed < set->time - YOUNG_NS / 100 &&
+               set->time <= pass->op->set->record->info.time;
 }
 
 static int same_target(int fd, const struct record *base) {

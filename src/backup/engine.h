@@ -81,6 +81,7 @@ struct set_info {
         struct vss_id id;
         char *folder; /* name in the store; sorts by time */
         vss_timestamp_t time;
+        uint64_t number; /* in the order in which the store's sets were made; 0: from before */
         uint32_t type; /* enum vss_backup_type as requested for the run */
         char *label, *host;
         struct set_operation *operations;
@@ -95,7 +96,7 @@ struct unreadable_set {
 };
 
 struct set_list {
-        struct set_info **sets; /* oldest first */
+        struct set_info **sets; /* in the order in which they were made, whatever clocks said */
         size_t count, capacity;
         struct unreadable_set *unreadable; /* by name, which begins with the time */
         size_t unreadable_count, unreadable_capacity;

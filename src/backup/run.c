@@ -6,6 +6,8 @@
 #include "backup/run.h"
 
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -215,6 +217,85 @@ static int read_back(struct store *store, struct backup_outcome *ret, struct vss
                                               "back; verify the store");
 }
 
+static void note(const struct backup_watch *watch, const char *format, ...)
+        __attribute__((format(printf, 2, 3)));
+
+static void note(const struct backup_watch *watch, const char *format, ...) {
+        _cleanup_free_ char *words = NULL;
+        va_list arguments;
+
+        va_start(arguments, format);
+        if (vasprintf(&words, format, arguments) < 0)
+                words = NULL;
+        va_end(arguments);
+        if (words && watch->note)
+                watch->note(watch->userdata, words);
+}
+
+static bool builds(uint32_t type) {
+        return type == VSS_BT_INCREMENTAL || type == VSS_BT_DIFFERENTIAL || type == VSS_BT_LOG;
+}
+
+/* note_gap() - the words, if an image of @set lacks something of its chain (I-188) */
+static void note_gap(const struct set_list *sets, const struct set_info *set,
+                     const struct backup_watch *watch) {
+        for (size_t i = 0; i < set->operations_count; i++)
+                for (size_t k = 0; k < set->operations[i].components_count; k++) {
+                        const struct set_place place = { set, set->operations[i].number,
+                                                         (uint32_t)k };
+                        _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
+                        struct chain chain = { 0 };
+
+                        if (!set->operations[i].components[k].good)
+                                continue;
+                        if (chain_of(sets, &place, &chain, &error) < 0) {
+                                note(watch, "on the last backup nothing is built: %s",
+                                     vss_error_message(&error));
+                                return;
+                        }
+                        chain_done(&chain);
+                }
+}
+
+/* note_history() - what of the store's backups this one cannot build on, though it might */
+static void note_history(const struct set_list *sets, uint32_t type,
+                         const struct backup_watch *watch) {
+        if (!builds(type))
+                return;
+        for (size_t i = 0; i < sets->unreadable_count; i++)
+                note(watch, "the backup '%s' cannot be read, so nothing is built on it: %s",
+                     sets->unreadable[i].folder, sets->unreadable[i].words);
+        for (size_t i = sets->count; i-- > 0;)
+                if (sets->sets[i]->type == VSS_BT_FULL ||
+                    sets->sets[i]->type == VSS_BT_INCREMENTAL) {
+                        note_gap(sets, sets->sets[i], watch);
+                        return;
+                }
+}
+
+/* damaged_base() - a backup reads nothing else that can be damaged or not be there */
+static int damaged_base(const struct backup_request *request, int code, struct vss_error *reterr) {
+        if (!builds(request->type) || (code != -EBADMSG && code != -ENOENT))
+                return code;
+        return vss_wrap(reterr, code,
+                        "a backup that this one builds on is damaged; make a full one, and verify "
+                        "the store");
+}
+
+/* note_clock() - it went back: what is dated after this set proves nothing by times (changes.c) */
+static void note_clock(const struct run *run, const struct set_info *info,
+                       const struct backup_watch *watch) {
+        const struct set_list *sets = run->jobs[0].sets ? run->jobs[0].sets : run->jobs[1].sets;
+        const struct set_info *last = sets && sets->count > 0 ? sets->sets[sets->count - 1] : NULL;
+
+        if (last && last->time > info->time)
+                note(watch,
+                     "the clock of this machine went back: the last backup, '%s', is dated after "
+                     "this one. What differs from it is found by reading the files, not by their "
+                     "times",
+                     last->folder);
+}
+
 static int write_set(struct run *run, const struct backup_request *request,
                      const struct backup_watch *watch, struct store *store,
                      struct backup_outcome *ret, struct vss_error *reterr) {
@@ -227,10 +308,11 @@ static int write_set(struct run *run, const struct backup_request *request,
                 return r;
         for (size_t i = 0; i < run->count; i++)
                 run->jobs[i].store = store; /* it may be new */
+        note_clock(run, set_writer_info(set), watch);
         r = run_jobs(run, set, &ret->copy_us, reterr);
         if (r < 0) {
                 set_abandon(set);
-                return r;
+                return damaged_base(request, r, reterr);
         }
         ret->set_id = set_writer_info(set)->id;
         describe(run, set_writer_info(set), ret);
@@ -276,6 +358,8 @@ int backup_run(const struct backup_request *request, const struct backup_watch *
         uint64_t began = monotonic_us();
         int r = open_existing(request->store, &store, &sets, reterr);
 
+        if (r >= 0)
+                note_history(&sets, request->type, watch);
         if (r >= 0)
                 r = open_jobs(&run, request, watch, store, &sets, reterr);
         if (r >= 0)

@@ -61,6 +61,8 @@ static void put_head(struct text *text, const struct set_info *info) {
         text_string(text, "\ntime\t");
         text_signed(text, info->time);
         column_text(text, readable);
+        text_string(text, "\nnumber");
+        column(text, info->number);
         text_string(text, "\ntype");
         column_text(text, backup_type_name(info->type));
         text_string(text, "\nlabel");

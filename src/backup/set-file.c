@@ -241,6 +241,10 @@ static int parse_time_line(struct set_record *set, char **f) {
         return field_signed(f[1], &set->info.time);
 }
 
+static int parse_number_line(struct set_record *set, char **f) {
+        return field_number(f[1], &set->info.number);
+}
+
 static int parse_type_line(struct set_record *set, char **f) {
         return parse_type(f[1], &set->info.type);
 }
@@ -258,15 +262,11 @@ static const struct {
         size_t fields;
         int (*parse)(struct set_record *set, char **f);
 } line_kinds[] = {
-        { "id", 2, parse_id_line },
-        { "time", 3, parse_time_line },
-        { "type", 2, parse_type_line },
-        { "label", 2, parse_label },
-        { "host", 2, parse_host },
-        { "operation", 3, parse_operation },
-        { "component", 16, parse_component },
-        { "failure", 6, parse_failure },
-        { "file", 4, parse_file },
+        { "id", 2, parse_id_line },          { "time", 3, parse_time_line },
+        { "number", 2, parse_number_line },  { "type", 2, parse_type_line },
+        { "label", 2, parse_label },         { "host", 2, parse_host },
+        { "operation", 3, parse_operation }, { "component", 16, parse_component },
+        { "failure", 6, parse_failure },     { "file", 4, parse_file },
 };
 
 static int parse_line(struct set_record *set, char *line) {

@@ -114,6 +114,16 @@ static int make_folder(struct set_writer *set) {
         return set->fd < 0 ? -errno : 0;
 }
 
+/* next_number() - a clock may go back: what comes after what is not for it to say */
+static int next_number(struct store *store, uint64_t *ret, struct vss_error *reterr) {
+        struct set_list sets = { 0 };
+        int r = store_list(store, &sets, reterr);
+
+        *ret = sets.count > 0 ? sets.sets[sets.count - 1]->number + 1 : 1;
+        set_list_done(&sets);
+        return r;
+}
+
 int set_begin(struct store *store, const struct set_options *options, struct set_writer **ret,
               struct vss_error *reterr) {
         struct set_writer *set;
@@ -130,6 +140,8 @@ int set_begin(struct store *store, const struct set_options *options, struct set
         set->fd = -1;
         set->record = calloc(1, sizeof(*set->record));
         r = set->record ? fill_info(&set->record->info, options) : -ENOMEM;
+        if (r >= 0)
+                r = next_number(store, &set->record->info.number, NULL);
         if (r >= 0)
                 r = make_folder(set);
         if (r < 0) {

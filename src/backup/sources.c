@@ -4,6 +4,7 @@
  * and what belongs to somebody else.
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -328,6 +329,9 @@ static int run_ranges(struct job *job, const struct plan_item *item, struct sour
                 return 0;
         }
         r = read_ranges(item, &ranges, reterr);
+        if (r < 0 && r != -ENOMEM)
+                r = E_INVALIDARG; /* whatever is wrong with what the writer named is its component's
+                                   */
         /* same two fields; the engine knows nothing of ranges as text */
         source->ranges = (const struct byte_range *)(const void *)ranges.items;
         source->ranges_count = ranges.count;

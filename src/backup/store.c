@@ -354,9 +354,11 @@ static int by_folder(const void *a, const void *b) {
         return strcmp(x->folder, y->folder);
 }
 
-static int by_time(const void *a, const void *b) {
+static int by_age(const void *a, const void *b) {
         const struct set_info *x = *(struct set_info *const *)a, *y = *(struct set_info *const *)b;
 
+        if (x->number != y->number)
+                return x->number < y->number ? -1 : 1;
         if (x->time != y->time)
                 return x->time < y->time ? -1 : 1;
         return strcmp(x->folder, y->folder);
@@ -372,7 +374,7 @@ int store_list(struct store *store, struct set_list *ret, struct vss_error *rete
                                 strerror(-r));
         }
         if (list.count > 0)
-                qsort(list.sets, list.count, sizeof(*list.sets), by_time);
+                qsort(list.sets, list.count, sizeof(*list.sets), by_age);
         if (list.unreadable_count > 0)
                 qsort(list.unreadable, list.unreadable_count, sizeof(*list.unreadable), by_folder);
         *ret = list;
