@@ -41,7 +41,8 @@ void host_select(struct host *host, uint32_t type, const char *logical_path, con
  * Documents go along where the protocol wants them, and come back into host->bcd */
 int host_event(struct host *host, const char *member);
 
-/* host_event_killed() - one event, and SIGKILL after @us; was it answered before? Then host_kill() */
+/* host_event_killed() - one event, and SIGKILL after @us; was it answered before? Then host_kill()
+ */
 bool host_event_killed(struct host *host, const char *member, unsigned us);
 
 /* host_undo() - in this writer what another had deposited */

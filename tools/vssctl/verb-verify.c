@@ -12,12 +12,14 @@
 #include "base/array.h"
 #include "base/cleanup.h"
 #include "list.h"
+#include "verify.h"
 #include "vssctl.h"
 
-enum { OPT_FROM = 1, OPT_QUICK };
+enum { OPT_FROM = 1, OPT_QUICK, OPT_RESTORE_TEST, OPT_COMPONENT, OPT_SCRATCH };
 
-static const char *arg_from;
-static bool arg_quick;
+static const char *arg_from, *arg_scratch;
+static bool arg_quick, arg_restore_test;
+static struct component_list arg_components;
 
 /* struct checked - one set of the store */
 struct checked {
@@ -186,13 +188,53 @@ static int verify_store(char *names[]) {
         return result;
 }
 
+/* ---- a restore, to see whether it works ---- */
+
+/* each named backup, or the latest one; exit code */
+static int find_sets(const struct set_list *list, char *names[], const struct set_info **ret) {
+        static char latest[] = "latest";
+        char *fallback[] = { latest, NULL };
+
+        for (char **name = *names ? names : fallback; *name; name++) {
+                _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
+
+                if (set_find(list, *name, ret++, &error) < 0)
+                        return report_error(&error, "cannot verify '%s'", printable(*name));
+        }
+        return EXIT_OK;
+}
+
+static int test_store(char *names[], size_t count) {
+        struct restore_test_options with = { .set_count = count ? count : 1,
+                                             .components = &arg_components,
+                                             .scratch = arg_scratch };
+        _cleanup_free_ const struct set_info **sets = calloc(with.set_count, sizeof(*sets));
+        struct verifying v = { 0 };
+        int result = sets ? verify_open(&v) : EXIT_MEMORY;
+
+        if (result == EXIT_OK)
+                result = find_sets(&v.sets, names, sets);
+        with.sets = sets;
+        if (result == EXIT_OK)
+                result = verify_restore_test(v.store, &v.sets, &with);
+        free(v.checked);
+        set_damages_free(v.damages);
+        set_list_done(&v.sets);
+        store_close(v.store);
+        return result;
+}
+
 static const struct opt options[] = {
         { "from", "STORE", "folder of the backups", OPT_FROM },
         { "quick", NULL, "stored bytes only, without unpacking", OPT_QUICK },
+        { "restore-test", NULL, "restore to a scratch folder, let the writers check it",
+          OPT_RESTORE_TEST },
+        { "component", "PATH", "restore only this component; repeatable", OPT_COMPONENT },
+        { "scratch", "DIR", "where the scratch folder is made", OPT_SCRATCH },
         { NULL, NULL, NULL, 0 },
 };
 
-static int run_verify(int argc, char *argv[]) {
+static int parse_verify(int argc, char *argv[]) {
         int c;
 
         while ((c = next_option(&verb_verify, argc, argv)) != -1)
@@ -203,12 +245,35 @@ static int run_verify(int argc, char *argv[]) {
                 case OPT_QUICK:
                         arg_quick = true;
                         break;
+                case OPT_RESTORE_TEST:
+                        arg_restore_test = true;
+                        break;
+                case OPT_COMPONENT:
+                        if (component_list_add(&arg_components, optarg) != EXIT_OK)
+                                return EXIT_USAGE;
+                        break;
+                case OPT_SCRATCH:
+                        arg_scratch = optarg;
+                        break;
                 default:
                         return EXIT_USAGE;
                 }
         if (!arg_from)
                 return usage_error("say which store: --from STORE");
-        return verify_store(argv + optind);
+        if (!arg_restore_test && (arg_components.count || arg_scratch))
+                return usage_error("--component and --scratch belong to --restore-test");
+        if (arg_restore_test && arg_quick)
+                return usage_error("--quick unpacks nothing, --restore-test does: one of them");
+        return EXIT_OK;
+}
+
+static int run_verify(int argc, char *argv[]) {
+        int r = parse_verify(argc, argv);
+
+        if (r != EXIT_OK)
+                return r;
+        return arg_restore_test ? test_store(argv + optind, (size_t)(argc - optind))
+                                : verify_store(argv + optind);
 }
 
 const struct verb verb_verify = {

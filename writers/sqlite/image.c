@@ -399,6 +399,8 @@ static void name_pages(const struct config *config, const char *path,
 static void forget_ranges(const struct config *config, const struct vss_component *component) {
         const char *ranges;
 
+        if (vss_component_get_new_target_count(component) > 0)
+                return; /* it went there, too */
         for (size_t i = 0; i < vss_component_get_partial_file_count(component); i++)
                 if (vss_component_get_partial_file(component, i, NULL, NULL, &ranges, NULL) >= 0)
                         lists_forget_restored(config->state, ranges);
