@@ -244,6 +244,17 @@ static void test_lies(void) { /* D-2, D-82, M-20, M-57, M-58, M-62 */
                   "sourceRangeList=\"0:1\" destinationPath=\"/etc\" destinationFilename=\"shadow\" "
                   "destinationRangeList=\"0:1\"/><BACKUP_METADATA",
                   ps, lie);
+        /* a new place is the requester's to name; a writer directs, in PreRestore */
+        check_lie("<BACKUP_METADATA",
+                  "<NEW_TARGET path=\"/b\" filespec=\"*.log\" "
+                  "alternatePath=\"/etc\"/><BACKUP_METADATA",
+                  COMPONENT_EVENT_PRE_RESTORE, lie);
+        check_lie("<BACKUP_METADATA",
+                  "<ALTERNATE_LOCATION_MAPPING path=\"/b\" filespec=\"*.log\" "
+                  "alternatePath=\"/etc\"/><BACKUP_METADATA",
+                  COMPONENT_EVENT_PRE_RESTORE, lie);
+        check_lie("componentName=\"a\"", "componentName=\"a\" restoreTarget=\"alternate\"",
+                  COMPONENT_EVENT_PRE_RESTORE, 0);
         check_lie("componentName=\"a\"", "componentName=\"a\" preRestoreFailureMsg=\"x\"", ps, lie);
         check_lie("componentName=\"a\"", "componentName=\"a\" backupStamp=\"x\"",
                   COMPONENT_EVENT_BACKUP_COMPLETE, lie);

@@ -326,7 +326,7 @@ static void test_restore_explicit(void) {
         select_for_restore(&c, 'd'); /* SV-24, R-21: the flag does not matter for it */
         check_set(&c, "def", true);
         FAILS(VSS_E_OBJECT_NOT_FOUND, add_sub(&c, 'd', 'e', e)); /* SV-25: implicit and r- */
-        /* L-23: at the top the flag means nothing, neither r- (c) nor r+ (g): never a part */
+        /* L-23, R-25: at the top the flag means nothing, neither r- (c) nor r+ (g): never a part */
         FAILS(E_INVALIDARG, add_sub(&c, 'd', 'c', e));
         FAILS(E_INVALIDARG, add_sub(&c, 'd', 'g', e));
         check_set(&c, "def", true);

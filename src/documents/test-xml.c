@@ -485,7 +485,21 @@ static void test_bad_components_documents(void) {
                 FAILS(VSS_E_INVALID_XML_DOCUMENT, load_bcd(bad[i], e));
 }
 
+/* who does not say so is not selectable for restore */
+static void test_default_flag(void) {
+        struct vss_examine_writer_metadata *metadata;
+        struct vss_component_info info;
+        const char *xml = GROUP("");
+
+        WORKS(vss_examine_writer_metadata_create(xml, strlen(xml), &metadata, e));
+        vss_wm_component_get_component_info(vss_examine_writer_metadata_get_component(metadata, 0),
+                                            &info);
+        CHECK(info.selectable && !info.selectable_for_restore);
+        vss_examine_writer_metadata_free(metadata);
+}
+
 int main(void) {
+        RUN(test_default_flag);
         RUN(test_forbidden);
         RUN(test_nothing_is_fetched);
         RUN(test_malformed);

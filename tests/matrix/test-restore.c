@@ -352,6 +352,81 @@ static void test_late_post_restore(void) {
         end(w);
 }
 
+/* ---- every failure of a writer in either event, and another restore that waits for it ---- */
+
+static const struct pair {
+        enum verb verb;
+        enum fault_kind fault;
+        const char *told; /* after both were identified */
+        int32_t first, second; /* failures of the writer in the two restores */
+} pairs[] = {
+#define BOTH "pre_restore post_restore pre_restore post_restore"
+        { VERB_PRE_RESTORE, FAULT_RETRYABLE, BOTH, VSS_E_WRITERERROR_RETRYABLE, 0 },
+        { VERB_PRE_RESTORE, FAULT_NONRETRYABLE, BOTH, VSS_E_WRITERERROR_NONRETRYABLE, 0 },
+        { VERB_PRE_RESTORE, FAULT_TWICE, BOTH, 0, 0 },
+        { VERB_PRE_RESTORE, FAULT_DIES, "pre_restore", VSS_E_WRITER_NOT_RESPONDING,
+          VSS_E_WRITER_NOT_RESPONDING },
+        { VERB_PRE_RESTORE, FAULT_LATE, BOTH, VSS_E_WRITERERROR_TIMEOUT, 0 },
+        /* its PostRestore takes two hours to be given up, and nobody waits that long */
+        { VERB_PRE_RESTORE, FAULT_STUCK, "pre_restore post_restore", VSS_E_WRITERERROR_TIMEOUT,
+          VSS_E_WRITERERROR_RETRYABLE },
+        { VERB_POST_RESTORE, FAULT_RETRYABLE, BOTH, VSS_E_WRITERERROR_RETRYABLE, 0 },
+        { VERB_POST_RESTORE, FAULT_NONRETRYABLE, BOTH, VSS_E_WRITERERROR_NONRETRYABLE, 0 },
+        { VERB_POST_RESTORE, FAULT_TWICE, BOTH, 0, 0 },
+        { VERB_POST_RESTORE, FAULT_DIES, "pre_restore post_restore", VSS_E_WRITER_NOT_RESPONDING,
+          VSS_E_WRITER_NOT_RESPONDING },
+        { VERB_POST_RESTORE, FAULT_LATE, "pre_restore post_restore", VSS_E_WRITERERROR_TIMEOUT,
+          VSS_E_WRITERERROR_RETRYABLE },
+        { VERB_POST_RESTORE, FAULT_STUCK, "pre_restore post_restore", VSS_E_WRITERERROR_TIMEOUT,
+          VSS_E_WRITERERROR_RETRYABLE },
+};
+
+static void second_waits(const struct pair *pair, bool first_dies) {
+        struct world *w = restore_world();
+        struct operation *op;
+        struct session *s;
+        char told[200];
+
+        CHECK_INT(world_gather(w), FINISHED);
+        s = second(w);
+        world_strike(world_actor(w, "a"), pair->verb, pair->fault);
+        CHECK_INT(pre_restore(w, a_and_b), FINISHED);
+        op = pre(w, s, a_and_b);
+        if (first_dies) {
+                session_release(w->session, NULL, NULL);
+                w->session = NULL;
+        } else {
+                (void)post(w, w->session, a_and_b);
+        }
+        world_settle(w, 6 * TIMEOUT);
+        if (w->session) {
+                CHECK_INT(of(w->session, "a").failure, pair->first);
+                CHECK_INT(of(w->session, "b").failure, 0);
+        }
+        CHECK_INT(operation_status(op, NULL), FINISHED);
+        (void)post(w, s, a_and_b);
+        world_settle(w, 6 * TIMEOUT);
+        CHECK_INT(of(s, "a").failure, pair->second);
+        CHECK_INT(of(s, "b").failure, 0);
+        leave(w, s);
+        world_settle(w, 6 * TIMEOUT);
+        (void)snprintf(told, sizeof(told), IDENTIFIED " %s", pair->told);
+        CHECK_TOLD(w, "a", told);
+        CHECK_TOLD(w, "b", IDENTIFIED " " BOTH);
+        if (w->session)
+                world_release(w);
+        world_settle(w, 6 * TIMEOUT);
+        world_check_end(w);
+        world_free(w);
+}
+
+/* R-148 with */
+static void test_pairs(void) {
+        for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
+                for (int dies = 0; dies < 2; dies++)
+                        second_waits(&pairs[i], dies);
+}
+
 /* R-28: a whole restore of another writer fits between the two events of this one; R-12: Identify
  * may come at any time and changes nothing */
 static void test_restore_within(void) {
@@ -396,6 +471,7 @@ int main(void) {
         RUN(test_waiting_one_stops);
         RUN(test_writer_dies_for_both);
         RUN(test_late_post_restore);
+        RUN(test_pairs);
         RUN(test_restore_within);
         RUN(test_nobody);
         return 0;
