@@ -127,7 +127,6 @@ static int open_file(struct journal *journal, bool create) {
         return journal->fd < 0 ? -errno : 0;
 }
 
-/* A life that ended while it wrote leaves the beginning of a line, which is none. */
 static int cut_torn_line(int fd) {
         _cleanup_free_ char *tail = malloc(LINE_MAX_SIZE);
         struct stat st;
@@ -145,8 +144,6 @@ static int cut_torn_line(int fd) {
         r = pread_all(fd, tail, size, from);
         if (r < 0)
                 return r;
-        if (size == 0 || tail[size - 1] == '\n')
-                return 0;
         end = memrchr(tail, '\n', size);
         if (!end && from > 0)
                 return write_all(fd, "\n", 1); /* no line of ours: it counts as damaged */
@@ -154,11 +151,18 @@ static int cut_torn_line(int fd) {
 }
 
 static int append(int fd, const char *data, size_t size, bool sync) {
+        char last = '\n';
         struct stat st;
-        int r = cut_torn_line(fd);
+        int r = fstat(fd, &st) < 0 ? -errno : 0;
 
-        if (r >= 0 && fstat(fd, &st) < 0)
-                r = -errno;
+        if (r >= 0 && st.st_size > 0)
+                r = pread_all(fd, &last, 1, st.st_size - 1);
+        /* a life that ended while it wrote leaves the beginning of a line, which is none */
+        if (r >= 0 && last != '\n') {
+                r = cut_torn_line(fd);
+                if (r >= 0 && fstat(fd, &st) < 0)
+                        r = -errno;
+        }
         if (r < 0)
                 return r;
         r = write_all(fd, data, size);

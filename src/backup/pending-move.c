@@ -152,7 +152,7 @@ int move_remove_staged(const struct journal_move *move) {
         int r = open_same(move->told.staged, &move->staged_parent, &fd, &name, NULL);
 
         if (r < 0)
-                return r == -ENOENT || r == -ESTALE ? 0 : r;
+                return r == -ENOENT ? 0 : r;
         if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
                 return errno == ENOENT ? 0 : -errno;
         if (!is_staged(move, &st))

@@ -298,7 +298,7 @@ static struct journal_set *find_set(struct journal *journal, const char *text,
 static int discard(struct journal *journal, struct journal_set *set, uint64_t *ret_removed,
                    struct vss_error *reterr) {
         struct text text = { 0 };
-        int r;
+        int r, left = 0;
 
         /* first the line: from then on no boot moves what is left of the set */
         line_gone(&text, &set->id);
@@ -308,14 +308,19 @@ static int discard(struct journal *journal, struct journal_set *set, uint64_t *r
         for (size_t k = 0; r >= 0 && k < set->count; k++) {
                 int removed = move_remove_staged(&set->moves[k]);
 
-                if (removed < 0)
-                        r = vss_fail(reterr, removed, "cannot remove '%s': %s",
-                                     set->moves[k].told.staged, strerror(-removed));
+                if (removed < 0 && left == 0)
+                        left = vss_fail(reterr, removed,
+                                        "the set is discarded, but '%s' cannot be removed: %s; "
+                                        "remove it yourself",
+                                        set->moves[k].told.staged,
+                                        removed == -ESTALE || removed == -ELOOP
+                                                ? "its directory is not where it was"
+                                                : strerror(-removed));
                 *ret_removed += removed > 0;
         }
         if (r >= 0 && journal_is_finished(journal))
                 r = journal_remove(journal, reterr);
-        return r;
+        return r < 0 ? r : left;
 }
 
 static int discard_named(struct journal *journal, const char *text, uint64_t *ret_removed,
