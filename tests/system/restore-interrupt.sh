@@ -67,7 +67,7 @@ interrupted() { # interrupted: it ended by itself, in order, and said so
     grep -q '^restored [0-9]* ent' "$R/out" || fail "what was done is not told: $(cat "$R/out")"
 }
 none_left() { [ -z "$(find "$1" -name '.vss-restore-*' -print -quit)" ] || fail "left behind: $(find "$1" -name '.vss-restore-*')"; }
-whole_files() { # each file of $1 is the one of $NEW, or with $2 that of another tree
+whole_files() { # each file of $1 is the one of $NEW, or with $2 that of another tree; a killed one may have left some beside
     python3 - "$1" "$NEW" "$@" <<'P'
 import os, sys
 def read(path):
@@ -75,6 +75,8 @@ def read(path):
         return f.read()
 for folder, _, names in os.walk(sys.argv[1]):
     for name in names:
+        if name.startswith('.vss-restore-'):
+            continue # killed as it put that in place; the next restore takes it away
         path = os.path.join(folder, name)
         rest = os.path.relpath(path, sys.argv[1])
         good = [os.path.join(tree, rest) for tree in [sys.argv[2]] + sys.argv[4:]]

@@ -17,7 +17,7 @@ same() { diff -r "$1" "$2" || fail "$2 is not $1"; [ -z "$(find "$2" -name '.vss
 for i in 1 2 3 4 5 6; do head -c 100000 /dev/urandom >"$D/r$i"; done
 for i in $(seq 2000); do echo "$i" >"$D/many/f$i"; done
 v backup --to "$store" "$D" || fail "no backup"
-head -c 100000 /dev/urandom >"$D/r3"; echo new >"$D/many/f7"
+head -c 100000 /dev/urandom >"$D/r3"; echo new >"$D/many/f7"; rm "$D/many/f9" # stays deleted
 v backup --to "$store" --type incremental || fail "no increment"
 cp -a "$D" "$SCRATCH/d/good"
 old() { rm -rf "$D"; cp -a "$SCRATCH/d/good" "$D"; find "$D" -type f -exec sh -c 'for f; do echo old >"$f"; done' _ {} +; }
