@@ -191,6 +191,22 @@ static int sink_write(struct sink *sink, const char *data, size_t size, uint64_t
         return 0;
 }
 
+int members_data_size(struct members *members, const struct view_part *part, uint64_t *ret) {
+        struct archive_reader *reader;
+        struct archive_entry *entry;
+        int64_t offset, length;
+        uint64_t sum = 0;
+        int r = find_member(members, part, &reader, &entry, NULL);
+
+        if (r < 0 || archive_entry_sparse_count(entry) == 0)
+                return r;
+        (void)archive_entry_sparse_reset(entry);
+        while (archive_entry_sparse_next(entry, &offset, &length) == ARCHIVE_OK)
+                sum += (uint64_t)length;
+        *ret = sum;
+        return 0;
+}
+
 static int check_digest(struct members *members, const struct record *record,
                         struct vss_error *reterr) {
         uint8_t digest[DIGEST_SIZE];

@@ -114,15 +114,13 @@ static const struct open_file *look(struct in_use *in_use, const struct stat *st
 }
 
 static void process_name(int pid, char name[32]) {
-        _cleanup_free_ char *text = NULL;
         char path[40];
-        size_t size;
 
         snprintf(path, sizeof(path), "/proc/%d/comm", pid);
-        if (read_whole_file(AT_FDCWD, path, 64, &text, &size) < 0)
-                text = NULL;
-        snprintf(name, 32, "%s", text ? text : "a process");
+        proc_read(AT_FDCWD, path, name, 32);
         name[strcspn(name, "\n")] = '\0';
+        if (!*name)
+                snprintf(name, 32, "a program");
 }
 
 /* @readers: those who only read are in the way as well */

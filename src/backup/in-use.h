@@ -47,6 +47,8 @@ int open_files_read(struct open_files *files);
 /* the first of those who have the file; NULL: nobody. *ret_count follow each other */
 const struct open_file *open_files_find(const struct open_files *files, const struct stat *st,
                                         size_t *ret_count);
+/* a small file of /proc as a string, "" when it cannot be read */
+void proc_read(int at, const char *path, char *ret, size_t size);
 void open_files_done(struct open_files *files);
 
 #endif

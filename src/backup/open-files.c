@@ -37,19 +37,23 @@ static int add(struct open_files *files, int at, const char *name, int pid, bool
         return 0;
 }
 
+void proc_read(int at, const char *path, char *ret, size_t size) {
+        _cleanup_close_ int fd = openat(at, path, O_RDONLY | O_CLOEXEC);
+        ssize_t n = fd < 0 ? -1 : read(fd, ret, size - 1);
+
+        ret[n > 0 ? n : 0] = '\0';
+}
+
 static bool is_open_for_writing(int process, const char *number) {
-        char path[300], *text = NULL;
+        char path[300], text[512];
         const char *flags;
         unsigned value = 0;
-        size_t size;
 
         snprintf(path, sizeof(path), "fdinfo/%s", number);
-        if (read_whole_file(process, path, 1 << 16, &text, &size) < 0)
-                return true; /* it may be */
+        proc_read(process, path, text, sizeof(text));
         flags = strstr(text, "flags:");
         if (!flags || sscanf(flags, "flags: %o", &value) != 1)
-                value = O_RDWR;
-        free(text);
+                return true; /* it may be */
         return (value & O_ACCMODE) != O_RDONLY;
 }
 

@@ -72,6 +72,16 @@ void places_unmake(const struct places *places) {
                 *slash = '\0';
 }
 
+int places_open_above(const struct places *places) {
+        _cleanup_free_ char *path =
+                places->request->into && places->into_existed > 0
+                        ? strndup(places->request->into, places->into_existed)
+                        : strdup(places->request->into && places->request->into[0] != '/' ? "."
+                                                                                          : "/");
+
+        return path ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+}
+
 /* ---- mapping ---- */
 
 static const char *rest_below(const char *path, const char *ancestor) {

@@ -20,7 +20,7 @@
 /* ---- one file ---- */
 
 /* where upper and lower case are one, a name that is found may be another one */
-static bool is_exact(const struct spot *spot) {
+bool spot_is_exact(const struct spot *spot) {
         _cleanup_closedir_ DIR *dir = read_directory(spot->fd);
         const struct dirent *entry;
 
@@ -28,6 +28,14 @@ static bool is_exact(const struct spot *spot) {
                 if (strcmp(entry->d_name, spot->name) == 0)
                         return true;
         return false;
+}
+
+int spot_not_exact(const struct spot *spot, struct vss_error *reterr) {
+        return vss_fail(reterr, -EEXIST,
+                        "'%s' cannot be put in place: a file is there whose name differs "
+                        "only in upper and lower case or spelling, which is one name here; "
+                        "rename it, or restore to another place",
+                        spot->full);
 }
 
 /* PLACE_KEPT: something is there and stays */
@@ -41,12 +49,8 @@ static int look_first(struct restore *restore, const struct spot *spot, struct v
                 return 0;
         if (faccessat(spot->fd, spot->name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
                 return errno == ENOENT ? 0 : cannot_place(spot, -errno, reterr);
-        if (places->levels[places->levels_count - 1].folds_case && !is_exact(spot))
-                return vss_fail(reterr, -EEXIST,
-                                "'%s' cannot be put in place: a file is there whose name differs "
-                                "only in upper and lower case or spelling, which is one name here; "
-                                "rename it, or restore to another place",
-                                spot->full);
+        if (places->levels[places->levels_count - 1].folds_case && !spot_is_exact(spot))
+                return spot_not_exact(spot, reterr);
         if (existing == RESTORE_KEEP)
                 return PLACE_KEPT;
         if (existing == RESTORE_MUST_BE_ABSENT)

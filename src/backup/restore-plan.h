@@ -77,8 +77,8 @@ struct restore_plan_ops {
         int (*stop)(void *userdata, const char *service, struct vss_error *reterr);
 };
 
-/* restore_plan_new() - VSS_E_OBJECT_NOT_FOUND when the document has no such component, no such part,
- * or one that cannot be restored alone (R-23); -ENOMEM */
+/* restore_plan_new() - VSS_E_OBJECT_NOT_FOUND when the document has no such component, no such
+ * part, or one that cannot be restored alone (R-23); -ENOMEM */
 int restore_plan_new(const struct restore_plan_input *input, struct restore_plan **ret,
                      struct vss_error *reterr);
 struct restore_plan *restore_plan_free(struct restore_plan *plan);

@@ -33,6 +33,7 @@ struct restore_run {
         int (*staged)(void *userdata, const struct restore_staged *staged,
                       struct vss_error *reterr);
         void *userdata;
+        struct probing *probing; /* it only looks */
 };
 
 /* ---- entries ---- */
@@ -74,7 +75,7 @@ static void report(struct restore *restore, const struct view_part *part, const 
         if (outcome == RESTORE_FAILED && restore->watch && restore->watch->trouble)
                 restore->watch->trouble(restore->watch->userdata, restore->component, path, code,
                                         words);
-        if (request->result &&
+        if (request->result && !restore->probing &&
             record_to_entry(part->record, &restore->chain.links[part->link], &entry, &ranges) >= 0)
                 request->result(request->userdata, &entry, placed, outcome, code, words);
         free(ranges);
@@ -162,7 +163,12 @@ static int place_item(struct restore *restore, const struct view_item *item) {
                 report_placed(restore, &item->parts[0], &spot, r, vss_error_message(&error));
                 return 0;
         }
-        if (kind == ENTRY_SOCKET) {
+        if (restore->probing && kind != ENTRY_SOCKET) {
+                r = probe_item(restore, item, &spot);
+                spot_done(&spot);
+                return r;
+        }
+        if (restore->probing || kind == ENTRY_SOCKET) {
                 report(restore, &item->parts[0], spot.full, RESTORE_KEPT, 0,
                        "a socket is made by the program that listens on it");
                 spot_done(&spot);
@@ -250,7 +256,7 @@ static int place_all(struct restore *restore, struct vss_error *reterr) {
                 restore->path = item->path;
                 if (is_wanted(restore, item))
                         r = place_item(restore, item);
-                else if (item->parts[0].record->kind == ENTRY_DIRECTORY &&
+                else if (item->parts[0].record->kind == ENTRY_DIRECTORY && !restore->probing &&
                          is_above_wanted(restore->request, item->path))
                         r = keep_context(restore, item);
                 if (r < 0)
@@ -359,8 +365,8 @@ static void restore_done(struct restore *restore) {
         free(restore->first_words);
 }
 
-static int begin_places(struct restore *restore, const struct restore_run *run,
-                        struct vss_error *reterr) {
+static int begin_changes(struct restore *restore, const struct restore_run *run,
+                         struct vss_error *reterr) {
         const struct restore_request *request = restore->request;
         _cleanup_free_ char *undo_dir = undo_dir_of(request);
         bool keep_leftovers =
@@ -374,14 +380,25 @@ static int begin_places(struct restore *restore, const struct restore_run *run,
         return r;
 }
 
+static int begin_places(struct restore *restore, const struct restore_run *run,
+                        struct vss_error *reterr) {
+        const struct restore_request *request = restore->request;
+
+        if (restore->probing)
+                return places_init(&restore->places, request, true, reterr);
+        return begin_changes(restore, run, reterr);
+}
+
 static int restore_begin(struct restore *restore, const struct restore_run *run,
                          struct vss_error *reterr) {
         const struct restore_request *request = run->request;
         const struct chain *chain = request->chain;
 
-        *restore = (struct restore){
-                .store = run->store, .request = request, .chain = *chain, .watch = run->watch
-        };
+        *restore = (struct restore){ .store = run->store,
+                                     .request = request,
+                                     .chain = *chain,
+                                     .watch = run->watch,
+                                     .probing = run->probing };
         if (request->image > 0)
                 restore->chain = (struct chain){ .links = &chain->links[request->image - 1],
                                                  .count = chain->count - request->image + 1 };
@@ -482,6 +499,31 @@ int restore_stage(struct store *store, const struct restore_request *request,
                 return vss_fail(reterr, E_INVALIDARG,
                                 "what is gone cannot be removed by a restore for later");
         return run_restore(&run, ret, reterr);
+}
+
+int restore_probe(struct store *store, const struct restore_request *request,
+                  void (*found)(void *userdata, const struct entry *entry, const char *place,
+                                enum restore_state state, int code, const char *words),
+                  const struct engine_watch *watch, struct restore_probe *ret,
+                  struct vss_error *reterr) {
+        const struct restore_run run = {
+                .store = store, .request = request, .watch = watch, .probing = probing_new(found)
+        };
+        struct restore restore;
+        int r = run.probing ? restore_begin(&restore, &run, reterr)
+                            : vss_fail(reterr, -ENOMEM, "out of memory");
+
+        if (!run.probing)
+                return r;
+        if (r >= 0)
+                r = place_all(&restore, reterr);
+        if (r >= 0 && restore.first < 0)
+                r = vss_fail(reterr, restore.first, "%s", restore.first_words);
+        if (r >= 0)
+                probing_end(run.probing, ret);
+        restore_done(&restore);
+        probing_free(run.probing);
+        return r;
 }
 
 int restore_copy_out(struct store *store, const struct chain *chain, const char *path, int fd,

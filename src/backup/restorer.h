@@ -18,6 +18,7 @@ struct restore {
         struct linked_names linked;
         struct small_files *small;
         struct in_use *in_use; /* NULL: nobody asks */
+        struct probing *probing; /* only looks */
         struct restore_summary summary;
         uint32_t component;
         int first; /* code of the first failure */
@@ -36,5 +37,18 @@ enum { PLACE_KEPT = 1, PLACE_LATER /* report_placed() will be called */ };
  * negative with words. @ret_broken: it should have been a link to something that went elsewhere */
 int restore_leaf(struct restore *restore, const struct view_item *item, struct spot *spot,
                  bool *ret_broken, struct vss_error *reterr);
+/* is the spot's name in its directory spelled as it is in the backup; else words */
+bool spot_is_exact(const struct spot *spot);
+int spot_not_exact(const struct spot *spot, struct vss_error *reterr);
+
+/* ---- probe.c ---- */
+
+struct probing *probing_new(void (*found)(void *userdata, const struct entry *entry,
+                                          const char *place, enum restore_state state, int code,
+                                          const char *words));
+struct probing *probing_free(struct probing *probing);
+/* probe_item() - 0 or -ENOMEM; what is in the way is in the result */
+int probe_item(struct restore *restore, const struct view_item *item, struct spot *spot);
+void probing_end(struct probing *probing, struct restore_probe *ret);
 
 #endif

@@ -48,6 +48,8 @@ int members_read(struct members *members, const struct view_part *part, char *bu
                  struct vss_error *reterr);
 /* what one part's member holds, read and compared with its digest; with VERIFY's words */
 int members_check(struct members *members, const struct view_part *part, struct vss_error *reterr);
+/* how much of a whole member is no hole */
+int members_data_size(struct members *members, const struct view_part *part, uint64_t *ret);
 /* only the ranges of one part into a file that has the rest; checked before the first write */
 int members_patch(struct members *members, const struct view_part *part, int fd,
                   struct vss_error *reterr);
@@ -135,6 +137,8 @@ void places_done(struct places *places);
 int places_leave(struct places *places, struct vss_error *reterr);
 /* everything is on disk */
 int places_sync(const struct places *places, struct vss_error *reterr);
+/* the innermost directory above ->into that was there; the caller closes it, negative with errno */
+int places_open_above(const struct places *places);
 /* directories above and at ->into that places_init() made and nothing was put in go */
 void places_unmake(const struct places *places);
 /* where the original @path goes; only computes. @to: what the caller says instead of the mappings,

@@ -8,8 +8,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <linux/fs.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "backup/engine.h"
@@ -352,6 +358,178 @@ static void test_whole_cancelled(void) {
         unload(&saved);
 }
 
+/* ---- probing ---- */
+
+struct states {
+        unsigned count[4];
+        char words[400];
+};
+
+static void state(void *userdata, const struct entry *entry, const char *place,
+                  enum restore_state state, int code, const char *words) {
+        struct states *states = userdata;
+
+        states->count[state]++;
+        if (words)
+                snprintf(states->words, sizeof(states->words), "%s", words);
+        CHECK((code < 0) == (words != NULL));
+}
+
+static struct restore_probe probe_with(struct restore_request request, struct states *states) {
+        struct vss_error error = VSS_ERROR_INIT;
+        struct restore_probe probe;
+
+        *states = (struct states){ 0 };
+        request.userdata = states;
+        CHECK_INT(restore_probe(store, &request, state, NULL, &probe, &error), 0);
+        CHECK_INT(probe.creatable, states->count[RESTORE_CREATABLE]);
+        CHECK_INT(probe.replaceable, states->count[RESTORE_REPLACEABLE]);
+        CHECK_INT(probe.blocked, states->count[RESTORE_BLOCKED]);
+        CHECK_INT(probe.blocked_absent, states->count[RESTORE_BLOCKED_ABSENT]);
+        return probe;
+}
+
+static void test_probe(void) { /* R-60 b, R-50 */
+        struct restore_request request = { 0 };
+        struct restore_probe probe;
+        struct states states;
+        struct saved saved;
+
+        three_files();
+        load(&saved);
+        request.chain = &saved.chain;
+        request.into = at("to/x/y");
+        probe = probe_with(request, &states);
+        CHECK(probe.creatable == 3 && probe.code == 0 && !probe.present);
+        CHECK(is_absent(at("to/x")));
+        CHECK_INT(probe.bytes_needed, 3 * 4096);
+        restore_probe_done(&probe);
+        request.into = NULL;
+        CHECK_INT(unlink(at("source/b")), 0);
+        probe = probe_with(request, &states);
+        CHECK(probe.creatable == 1 && probe.replaceable == 2 && probe.code == 0);
+        CHECK_STR(probe.present, at("source/a/new/deep/two"));
+        restore_probe_done(&probe);
+        put(at("source/b/in/the/way"), "");
+        CHECK_INT(remove_tree(AT_FDCWD, at("source/a/new")), 0);
+        put(at("source/a/new"), "a file where a directory should be");
+        probe = probe_with(request, &states);
+        CHECK_INT(probe.code, -ENOTDIR);
+        CHECK_STR(probe.obstacle, at("source/a/new"));
+        CHECK(probe.blocked == 2 && probe.blocked_absent == 2 && probe.replaceable == 1);
+        CHECK(has(at("source/a/new"), "a file where a directory should be"));
+        restore_probe_done(&probe);
+        unload(&saved);
+}
+
+/* a process with the file open, and how it was opened */
+static pid_t user_of(const char *path, int flags, bool map) {
+        int ready[2];
+        char byte;
+        pid_t pid;
+
+        CHECK_INT(pipe2(ready, O_CLOEXEC), 0);
+        pid = fork();
+        CHECK(pid >= 0);
+        if (pid == 0) {
+                int fd = open(path, flags | O_CLOEXEC);
+
+                prctl(PR_SET_PDEATHSIG, SIGKILL);
+                if (map && mmap(NULL, 1, PROT_READ, MAP_SHARED, fd, 0) != MAP_FAILED)
+                        close(fd);
+                if (fd < 0 || write(ready[1], "x", 1) != 1)
+                        _exit(1);
+                pause();
+                _exit(0);
+        }
+        CHECK_INT(read(ready[0], &byte, 1), 1);
+        close(ready[0]);
+        close(ready[1]);
+        return pid;
+}
+
+static void end_user(pid_t pid) {
+        CHECK_INT(kill(pid, SIGKILL), 0);
+        CHECK_INT(waitpid(pid, NULL, 0), pid);
+}
+
+static void in_use_by(const struct saved *saved, int flags, bool map, bool readers_only) {
+        struct restore_request request = { .chain = &saved->chain,
+                                           .undo_dir = at("undo"),
+                                           .whole = true,
+                                           .in_use = RESTORE_IN_USE_REFUSE };
+        pid_t pid = user_of(at("source/a/one"), flags, map);
+        struct vss_error error = VSS_ERROR_INIT;
+        struct restore_summary summary;
+        struct restore_probe probe;
+        struct states states;
+        char number[40];
+
+        snprintf(number, sizeof(number), "(process %d)", (int)pid);
+        probe = probe_with(request, &states);
+        CHECK(probe.blocked == 1 && probe.in_use == 1 && probe.code == -EBUSY);
+        CHECK(strstr(probe.words, number));
+        CHECK(strstr(probe.words, "test-restore"));
+        restore_probe_done(&probe);
+        put(at("source/b"), "older");
+        CHECK_INT(restore_run(store, &request, NULL, &summary, &error), -EBUSY);
+        CHECK(strstr(vss_error_message(&error), number));
+        CHECK(has(at("source/b"), "older") && !summary.changed);
+        request.in_use = RESTORE_IN_USE_RENAME;
+        probe = probe_with(request, &states);
+        CHECK_INT(probe.in_use, readers_only ? 0 : 1);
+        restore_probe_done(&probe);
+        CHECK_INT(restore_run(store, &request, NULL, &summary, &error), readers_only ? 0 : -EBUSY);
+        CHECK(has(at("source/b"), readers_only ? "three" : "older"));
+        end_user(pid);
+        request.in_use = RESTORE_IN_USE_REFUSE;
+        probe = probe_with(request, &states);
+        CHECK(probe.in_use == 0 && probe.code == 0);
+        restore_probe_done(&probe);
+        vss_error_clear(&error);
+        check_nothing_left();
+}
+
+static void test_in_use(void) { /* R-60 g, R-61, R-62 */
+        struct saved saved;
+
+        three_files();
+        load(&saved);
+        in_use_by(&saved, O_RDONLY, false, true);
+        in_use_by(&saved, O_RDWR, false, false);
+        in_use_by(&saved, O_RDONLY, true, true);
+        unload(&saved);
+}
+
+static void test_immutable(void) { /* R-60 d */
+        struct restore_request request = { .in_use = RESTORE_IN_USE_REFUSE };
+        struct restore_probe probe;
+        struct states states;
+        struct saved saved;
+        int fd, flags = 0, set = FS_IMMUTABLE_FL;
+
+        three_files();
+        load(&saved);
+        request.chain = &saved.chain;
+        for (int i = 0; i < 2; i++) {
+                fd = open(i == 0 ? at("source/b") : at("source/a"), O_RDONLY | O_CLOEXEC);
+                CHECK_INT(ioctl(fd, FS_IOC_GETFLAGS, &flags), 0);
+                set |= flags;
+                if (ioctl(fd, FS_IOC_SETFLAGS, &set) < 0) {
+                        close(fd);
+                        break; /* not root, or no such file system */
+                }
+                probe = probe_with(request, &states);
+                CHECK_INT(ioctl(fd, FS_IOC_SETFLAGS, &flags), 0);
+                close(fd);
+                CHECK_INT(probe.code, -EPERM);
+                CHECK_INT(probe.blocked, 1);
+                CHECK(strstr(probe.words, "chattr -i"));
+                restore_probe_done(&probe);
+        }
+        unload(&saved);
+}
+
 int main(void) {
         scratch_folder(scratch);
         RUN(test_where);
@@ -359,6 +537,9 @@ int main(void) {
         RUN(test_whole);
         RUN(test_whole_undone);
         RUN(test_whole_cancelled);
+        RUN(test_probe);
+        RUN(test_in_use);
+        RUN(test_immutable);
         store = store_close(store);
         return 0;
 }
