@@ -58,6 +58,6 @@ S
 
 page_text() {
     sed -E -e 's/[0-9a-f]{8}-[0-9a-f-]{27}/ID/g' -e 's/[0-9]{8}T[0-9.]+Z-([a-z]+)-[0-9a-f]{8}/SET-\1/g' \
-        -e 's/\b[0-9a-f]{8}\b/SHORT/g' \
+        -e 's/\b[0-9a-f]{8}\b/SHORT/g' -e 's/process [0-9]+/process N/' \
         -e 's/[0-9][0-9.:-]* (bytes|kB|MB)/SIZE/g' -e '/^#/! s/[0-9]+[.:-][0-9.:-]*/N/g' "$1"
 }
