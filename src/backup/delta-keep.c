@@ -69,10 +69,40 @@ static bool is_asked_about(const struct job *job, const struct references *taken
         return false;
 }
 
+/* list_replaced() - what components of this operation were built on */
+static int list_replaced(const struct job *job, const struct component_key *key,
+                         struct references *ret) {
+        static const uint32_t types[] = { VSS_BT_INCREMENTAL, VSS_BT_DIFFERENTIAL };
+        struct set_place place;
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && job->sets && i < ELEMENTSOF(types); i++)
+                if (catalogue_base(job->sets, key, types[i], &place) >= 0)
+                        r = references_add_replaced(ret, &place.set->id, place.operation);
+        return r;
+}
+
+static int list_all_replaced(const struct job *job, struct references *ret) {
+        static const struct component_key own = { .instance_name = "",
+                                                  .logical_path = "",
+                                                  .name = "" };
+        int r = job->own_paths ? list_replaced(job, &own, ret) : 0;
+
+        for (size_t i = 0; r >= 0 && i < job->component_count; i++) {
+                const struct component_key key = job_engine_key(job, &job->components[i]);
+
+                if (job->selection.writers[job->components[i].writer].schema & VSS_BS_LAST_MODIFY)
+                        r = list_replaced(job, &key, ret);
+        }
+        return r;
+}
+
 /* copies_to_keep() - as references whose ids are those of the copies */
 static int copies_to_keep(struct job *job, struct references *ret) {
         int r = list_taken(job, ret);
 
+        if (r >= 0)
+                r = list_all_replaced(job, ret);
         ret->owner = references_owner(job->store);
         if (!ret->owner)
                 return -ENOMEM;
@@ -122,6 +152,7 @@ static int put_document(struct job *job, const struct references *noted, struct 
 
         document.items = kept->items;
         document.count = kept->count;
+        document.replaced_count = 0;
         r = references_format(&document, &text);
         if (r >= 0)
                 r = op_put_document(job->operation, REFERENCES_DOCUMENT, text.data, text.size,
@@ -165,85 +196,12 @@ static bool release(struct job *job, const struct references *references) {
         return all;
 }
 
-/* is_base() - will a later image of the component be built on it? */
-static bool is_base(const struct set_list *sets, const struct set_place *place) {
-        static const uint32_t types[] = { VSS_BT_INCREMENTAL, VSS_BT_DIFFERENTIAL };
-        const struct set_component *component = set_place_component(place);
-        struct set_place base;
-
-        for (size_t i = 0; component && i < ELEMENTSOF(types); i++)
-                if (catalogue_base(sets, &component->key, types[i], &base) >= 0 &&
-                    same_operation(&base, place))
-                        return true;
-        return false;
-}
-
-/* is_needed() - by any of the components whose state the references hold? */
-static bool is_needed(const struct set_list *sets, const struct set_place *operation,
-                      const struct references *references) {
-        struct set_place place = *operation;
-
-        place.component = 0;
-        if (*references->fingerprint && is_base(sets, &place))
-                return true;
-        for (size_t i = 0; i < references->sources_count; i++) {
-                bool again = i > 0 && references->sources[i].component == place.component;
-
-                place.component = references->sources[i].component;
-                if (!again && is_base(sets, &place))
-                        return true;
-        }
-        return false;
-}
-
-/* release_of() - what a provider does not hear here goes by its limit */
-static void release_of(struct job *job, const struct set_list *sets,
-                       const struct set_place *place) {
-        _cleanup_free_ char *owner = references_owner(job->store);
-        struct references references = { 0 };
-
-        if (references_of(job->store, place->set, place->operation, &references) >= 0 &&
-            references_are_of(&references, owner) && !is_needed(sets, place, &references))
-                (void)release(job, &references);
-        references_done(&references);
-}
-
-/* release_bases() - of those that the component had before this set */
-static void release_bases(struct job *job, const struct set_list *sets,
-                          const struct component_key *key) {
-        static const uint32_t types[] = { VSS_BT_INCREMENTAL, VSS_BT_DIFFERENTIAL };
-        struct set_place place, last = { 0 };
-
-        for (size_t i = 0; job->sets && i < ELEMENTSOF(types); i++) {
-                if (catalogue_base(job->sets, key, types[i], &place) < 0 ||
-                    (last.set && same_operation(&place, &last)))
-                        continue;
-                release_of(job, sets, &place);
-                last = place;
-        }
-}
-
 void delta_published(struct job *job, const struct set_list *sets) {
-        static const struct component_key own = { .instance_name = "",
-                                                  .logical_path = "",
-                                                  .name = "" };
-
         if (!job->delta)
                 return;
         job->delta->published = true;
-        if (job->delta->kept.count == 0)
-                return;
-        kept_strike(job->store, &job->delta->set); /* the set names them */
-        if (!sets)
-                return;
-        if (job->own_paths)
-                release_bases(job, sets, &own);
-        for (size_t i = 0; i < job->component_count; i++) {
-                const struct component_key key = job_engine_key(job, &job->components[i]);
-
-                if (job->selection.writers[job->components[i].writer].schema & VSS_BS_LAST_MODIFY)
-                        release_bases(job, sets, &key);
-        }
+        if (job->delta->kept.count > 0 && sets)
+                kept_published(job->store, job->bc, sets, &job->delta->set);
 }
 
 void delta_forsake(struct job *job) {

@@ -26,14 +26,56 @@ static const char *note_name(const struct vss_id *set, char ret[NAME_SIZE]) {
         return ret;
 }
 
-int kept_note(struct store *store, const struct vss_id *set, const struct references *references) {
-        struct text text = { 0 };
-        char name[NAME_SIZE];
-        int r = references_format(references, &text);
+static int read_note(struct store *store, const char *name, struct references *ret) {
+        _cleanup_free_ char *text = NULL;
+        int r = read_whole_file(store->fd, name, NOTE_MAX, &text, NULL);
 
         if (r >= 0)
-                r = write_file_atomic(store->fd, note_name(set, name), text.data, text.size, 0600);
+                r = references_parse(text, ret);
+        if (r < 0)
+                references_done(ret);
+        return r;
+}
+
+static bool has(const struct references *references, const struct reference *reference) {
+        for (size_t i = 0; i < references->count; i++)
+                if (vss_id_equal(&references->items[i].id, &reference->id) &&
+                    vss_id_equal(&references->items[i].provider_id, &reference->provider_id))
+                        return true;
+        return false;
+}
+
+/* merge() - into @to what it does not have */
+static int merge(struct references *to, const struct references *from) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < from->count; i++)
+                if (!has(to, &from->items[i]))
+                        r = references_add(to, from->items[i].volume, from->items[i].mount_point,
+                                           &from->items[i].provider_id, &from->items[i].id);
+        for (size_t i = 0; r >= 0 && i < from->replaced_count; i++)
+                r = references_add_replaced(to, &from->replaced[i].set,
+                                            from->replaced[i].operation);
+        return r;
+}
+
+int kept_note(struct store *store, const struct vss_id *set, const struct references *references) {
+        struct references all = { 0 };
+        struct text text = { 0 };
+        char name[NAME_SIZE];
+        int r;
+
+        note_name(set, name);
+        (void)read_note(store, name, &all); /* of the other operation of the set */
+        if (!all.owner && references->owner)
+                all.owner = strdup(references->owner);
+        r = references->owner && !all.owner ? -ENOMEM : merge(&all, references);
+        if (r >= 0)
+                r = references_format(&all, &text);
+        if (r >= 0)
+                r = write_file_atomic(store->fd, name, text.data, text.size, 0600);
         text_done(&text);
+        references_done(&all);
         return r;
 }
 
@@ -94,7 +136,7 @@ struct settling {
         struct set_list sets;
         struct references named; /* by published sets */
         char *owner;
-        bool listed;
+        bool listed, present; /* the volumes were read a moment ago */
         int failed; /* the first one */
         struct vss_error *reterr;
 };
@@ -107,14 +149,6 @@ static int list_named(struct settling *s) {
                 r = references_of_set(s->store, s->sets.sets[i], s->owner, &s->named);
         s->listed = r >= 0;
         return r;
-}
-
-static bool is_named(const struct settling *s, const struct reference *reference) {
-        for (size_t i = 0; i < s->named.count; i++)
-                if (vss_id_equal(&s->named.items[i].id, &reference->id) &&
-                    vss_id_equal(&s->named.items[i].provider_id, &reference->provider_id))
-                        return true;
-        return false;
 }
 
 struct looking {
@@ -137,10 +171,11 @@ static int on_volume(void *userdata, const struct vss_volume *volume, const char
 static int release_there(struct settling *s, const struct reference *reference) {
         _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
         struct looking looking = { reference, false };
-        int r = vss_backup_components_resolve_path(s->bc, reference->mount_point, false, on_volume,
-                                                   &looking, &error);
+        int r = s->present ? 0
+                           : vss_backup_components_resolve_path(s->bc, reference->mount_point,
+                                                                false, on_volume, &looking, &error);
 
-        if (r >= 0 && !looking.found)
+        if (r >= 0 && !s->present && !looking.found)
                 r = vss_fail(&error, -ENODEV, "another volume is mounted there");
         if (r >= 0)
                 r = kept_release(s->bc, reference, &error);
@@ -157,7 +192,7 @@ static void release_all(struct settling *s, const struct vss_id *set,
         bool all = true;
 
         for (size_t i = 0; i < references->count; i++)
-                if (!is_named(s, &references->items[i]))
+                if (!has(&s->named, &references->items[i]))
                         all = release_there(s, &references->items[i]) >= 0 && all;
         if (all)
                 kept_strike(s->store, set);
@@ -167,9 +202,50 @@ static bool set_exists(const struct settling *s, const struct vss_id *set) {
         return set_find_id(&s->sets, set) || set_list_unreadable(&s->sets, set);
 }
 
+/* release_unneeded() - those of one operation, if nothing will be built on it; were all? */
+static bool release_unneeded(struct settling *s, const struct set_list *sets,
+                             const struct replaced *replaced) {
+        const struct set_info *set = set_find_id(sets, &replaced->set);
+        const struct set_place place = { set, replaced->operation, 0 };
+        struct references references = { 0 };
+        bool all = true;
+
+        if (set && references_of(s->store, set, replaced->operation, &references) >= 0 &&
+            references_are_of(&references, s->owner) &&
+            !references_are_needed(&references, sets, &place))
+                for (size_t i = 0; i < references.count; i++)
+                        all = release_there(s, &references.items[i]) >= 0 && all;
+        references_done(&references);
+        return all;
+}
+
+/* settle_published() - of a note whose set exists: its own references are named by it */
+static void settle_published(struct settling *s, const struct set_list *sets,
+                             const struct vss_id *set, const struct references *note) {
+        bool all = true;
+
+        for (size_t i = 0; references_are_of(note, s->owner) && i < note->replaced_count; i++)
+                all = release_unneeded(s, sets, &note->replaced[i]) && all;
+        if (all)
+                kept_strike(s->store, set);
+}
+
+void kept_published(struct store *store, struct vss_backup_components *bc,
+                    const struct set_list *sets, const struct vss_id *set) {
+        struct settling s = {
+                .store = store, .bc = bc, .owner = references_owner(store), .present = true
+        };
+        struct references note = { 0 };
+        char name[NAME_SIZE];
+
+        if (s.owner && read_note(store, note_name(set, name), &note) >= 0)
+                settle_published(&s, sets, set, &note);
+        references_done(&note);
+        free(s.owner);
+}
+
 static int settle_one(struct settling *s, const char *name) {
         struct references references = { 0 };
-        _cleanup_free_ char *text = NULL;
         struct vss_id set;
         int r;
 
@@ -179,15 +255,11 @@ static int settle_one(struct settling *s, const char *name) {
         r = list_named(s);
         if (r < 0)
                 return r;
-        if (set_exists(s, &set)) {
-                kept_strike(s->store, &set); /* published, or not removed: its own document tells */
-                return 0;
-        }
-        r = read_whole_file(s->store->fd, name, NOTE_MAX, &text, NULL);
-        if (r >= 0)
-                r = references_parse(text, &references);
+        r = read_note(s->store, name, &references);
+        if (set_exists(s, &set)) /* published, or not removed: its own document tells */
+                settle_published(s, &s->sets, &set, &references);
         /* what cannot be read, and what is another machine's, is left to whoever can */
-        if (r >= 0 && references_are_of(&references, s->owner))
+        else if (r >= 0 && references_are_of(&references, s->owner))
                 release_all(s, &set, &references);
         references_done(&references);
         return r == -ENOMEM ? r : 0;

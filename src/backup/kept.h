@@ -3,9 +3,10 @@
  * kept.h - reference snapshots that somebody must still release, written into the store.
  *
  * Before a provider is asked to keep one, and before a set that names some is removed, they are
- * written down as .references-<id of the set>. The note goes when the set is published, or when
- * they are released. Whoever is killed in between leaves the note to the next backup into the
- * store, or the next removal.
+ * written down as .references-<id of the set>, and with them the images that less will be built on
+ * once the set exists. The note goes when the set is published and what nobody needs any more is
+ * released, or when all of it is. Whoever is killed in between leaves the note to the next backup
+ * into the store, or the next removal.
  */
 #ifndef BACKUP_KEPT_H
 #define BACKUP_KEPT_H
@@ -13,12 +14,17 @@
 #include "backup/references.h"
 #include "vss/requester.h"
 
-/* kept_note() - on disk when it returns; replaces an earlier note of the set. The store is locked
- */
+/* kept_note() - on disk when it returns; what an earlier note of the set has stays in it. The store
+ * is locked */
 int kept_note(struct store *store, const struct vss_id *set, const struct references *references);
 /* kept_note_of() - all that the set names, if they are this store's and machine's */
 int kept_note_of(struct store *store, const struct set_info *set);
 void kept_strike(struct store *store, const struct vss_id *set);
+
+/* kept_published() - the set exists, and is in @sets: release what it took the place of, then the
+ * note goes. What cannot be released now is another time */
+void kept_published(struct store *store, struct vss_backup_components *bc,
+                    const struct set_list *sets, const struct vss_id *set);
 
 bool kept_is_noted(struct store *store);
 

@@ -27,6 +27,7 @@ void references_done(struct references *references) {
         free(references->items);
         free(references->sources);
         free(references->alone);
+        free(references->replaced);
         free(references->owner);
         *references = (struct references){ 0 };
 }
@@ -42,6 +43,19 @@ int references_add(struct references *references, const char *volume, const char
         item = &references->items[references->count++];
         *item = (struct reference){ strdup(volume), strdup(mount_point), *provider_id, *id };
         return item->volume && item->mount_point ? 0 : -ENOMEM;
+}
+
+int references_add_replaced(struct references *references, const struct vss_id *set,
+                            uint32_t operation) {
+        for (size_t i = 0; i < references->replaced_count; i++)
+                if (vss_id_equal(&references->replaced[i].set, set) &&
+                    references->replaced[i].operation == operation)
+                        return 0;
+        if (ARRAY_RESERVE(&references->replaced, references->replaced_count,
+                          &references->replaced_capacity) < 0)
+                return -ENOMEM;
+        references->replaced[references->replaced_count++] = (struct replaced){ *set, operation };
+        return 0;
 }
 
 int references_add_source(struct references *references, uint32_t component, const char *digest) {
@@ -99,6 +113,15 @@ static void format_taken(const struct references *references, struct text *text)
                 text_field(text, references->alone[i]);
                 text_char(text, '\n');
         }
+        for (size_t i = 0; i < references->replaced_count; i++) {
+                char id[VSS_ID_TEXT_SIZE];
+
+                text_string(text, "replaced\t");
+                text_string(text, vss_id_format(&references->replaced[i].set, id));
+                text_char(text, '\t');
+                text_number(text, references->replaced[i].operation);
+                text_char(text, '\n');
+        }
 }
 
 int references_format(const struct references *references, struct text *text) {
@@ -126,13 +149,30 @@ int references_format(const struct references *references, struct text *text) {
         return text_cstring(text) ? 0 : -ENOMEM;
 }
 
-static int parse_source(struct references *references, const char *component, const char *digest) {
-        char *end;
-        unsigned long number = strtoul(component, &end, 10);
+static int parse_index(const char *text, uint32_t *ret) {
+        uint64_t number;
 
-        if (*end || end == component || number > UINT32_MAX || strlen(digest) != 2 * DIGEST_SIZE)
+        if (field_number(text, &number) < 0 || number > UINT32_MAX)
                 return -EBADMSG;
-        return references_add_source(references, (uint32_t)number, digest);
+        *ret = (uint32_t)number;
+        return 0;
+}
+
+static int parse_source(struct references *references, const char *component, const char *digest) {
+        uint32_t number;
+
+        if (parse_index(component, &number) < 0 || strlen(digest) != 2 * DIGEST_SIZE)
+                return -EBADMSG;
+        return references_add_source(references, number, digest);
+}
+
+static int parse_replaced(struct references *references, const char *id, const char *operation) {
+        struct vss_id set;
+        uint32_t number;
+
+        if (vss_id_parse(id, &set) < 0 || parse_index(operation, &number) < 0)
+                return -EBADMSG;
+        return references_add_replaced(references, &set, number);
 }
 
 static int parse_line(struct references *references, char *line) {
@@ -142,6 +182,8 @@ static int parse_line(struct references *references, char *line) {
 
         if (n == 3 && strcmp(fields[0], "source") == 0)
                 return parse_source(references, fields[1], fields[2]);
+        if (n == 3 && strcmp(fields[0], "replaced") == 0)
+                return parse_replaced(references, fields[1], fields[2]);
         if (n == 2 && strcmp(fields[0], "alone") == 0)
                 return field_unescape(fields[1]) < 0 ? -EBADMSG
                                                      : references_add_alone(references, fields[1]);
@@ -201,4 +243,37 @@ char *references_owner(struct store *store) {
 
 bool references_are_of(const struct references *references, const char *owner) {
         return references->owner && owner && strcmp(references->owner, owner) == 0;
+}
+
+/* ---- who needs them ---- */
+
+/* is_base() - will a later image of the component be built on it? */
+static bool is_base(const struct set_list *sets, const struct set_place *place) {
+        static const uint32_t types[] = { VSS_BT_INCREMENTAL, VSS_BT_DIFFERENTIAL };
+        const struct set_component *component = set_place_component(place);
+        struct set_place base;
+
+        for (size_t i = 0; component && i < ELEMENTSOF(types); i++)
+                if (catalogue_base(sets, &component->key, types[i], &base) >= 0 &&
+                    vss_id_equal(&base.set->id, &place->set->id) &&
+                    base.operation == place->operation)
+                        return true;
+        return false;
+}
+
+bool references_are_needed(const struct references *references, const struct set_list *sets,
+                           const struct set_place *operation) {
+        struct set_place place = *operation;
+
+        place.component = 0;
+        if (*references->fingerprint && is_base(sets, &place))
+                return true;
+        for (size_t i = 0; i < references->sources_count; i++) {
+                bool again = i > 0 && references->sources[i].component == place.component;
+
+                place.component = references->sources[i].component;
+                if (!again && is_base(sets, &place))
+                        return true;
+        }
+        return false;
 }

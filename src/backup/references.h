@@ -25,6 +25,12 @@ struct reference_source {
         char digest[2 * DIGEST_SIZE + 1];
 };
 
+/* struct replaced - an operation on which less is built once the set of a note exists (kept.h) */
+struct replaced {
+        struct vss_id set;
+        uint32_t operation;
+};
+
 struct references {
         char fingerprint[2 * DIGEST_SIZE + 1]; /* of the requester's own files; "": not of them */
         char *owner; /* of references_owner(); NULL in those of older versions */
@@ -34,11 +40,16 @@ struct references {
         size_t sources_count, sources_capacity;
         char **alone; /* files that were a component's, and are own ones when it gives them up */
         size_t alone_count, alone_capacity;
+        struct replaced *replaced; /* in notes only */
+        size_t replaced_count, replaced_capacity;
 };
 
 void references_done(struct references *references);
 int references_add(struct references *references, const char *volume, const char *mount_point,
                    const struct vss_id *provider_id, const struct vss_id *id);
+/* once each */
+int references_add_replaced(struct references *references, const struct vss_id *set,
+                            uint32_t operation);
 int references_add_source(struct references *references, uint32_t component, const char *digest);
 int references_add_alone(struct references *references, const char *path);
 bool references_have_source(const struct references *references, uint32_t component,
@@ -56,5 +67,10 @@ int references_of(struct store *store, const struct set_info *set, uint32_t oper
  * it cannot be said; the caller frees it */
 char *references_owner(struct store *store);
 bool references_are_of(const struct references *references, const char *owner);
+
+/* references_are_needed() - will any of the components whose state they hold be built on the
+ * operation that names them? @place: of that, any component */
+bool references_are_needed(const struct references *references, const struct set_list *sets,
+                           const struct set_place *place);
 
 #endif
