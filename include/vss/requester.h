@@ -155,7 +155,9 @@ int vss_backup_components_free_writer_metadata(struct vss_backup_components *bc,
                                                struct vss_error *reterr);
 
 /** struct vss_writer_status - what GetWriterStatus tells of one writer (B-87..B-115)
- * @state: enum vss_writer_state; @failure: S_OK or VSS_E_WRITERERROR_*; strings are lent */
+ * @state: enum vss_writer_state; @failure: S_OK or VSS_E_WRITERERROR_*; strings are lent
+ * @process_id: of a writer that is a program of its own and has registered, 0 of others; a service
+ * that a restore stops must not hold it (R-63) */
 struct vss_writer_status {
         struct vss_id instance_id;
         struct vss_id writer_id;
@@ -164,7 +166,8 @@ struct vss_writer_status {
         int32_t failure;
         int32_t application_failure;
         const char *message;
-        uint32_t reserved[8];
+        uint32_t process_id;
+        uint32_t reserved[7];
 };
 /** vss_backup_components_gather_writer_status() - after PrepareForBackup, DoSnapshotSet,
  * BackupComplete and the restore calls (B-28) */

@@ -315,13 +315,3 @@ int pending_read(const struct restore_settings *settings, struct pending_list *r
         journal_done(&journal);
         return r;
 }
-
-bool pending_is_own(const struct restore_settings *settings, const char *path) {
-        const char *const own[] = { settings->pending_dir, settings->state_dir,
-                                    settings->runtime_dir };
-
-        for (size_t i = 0; i < ELEMENTSOF(own); i++)
-                if (own[i] && path_is_below(path, own[i]))
-                        return true;
-        return false;
-}

@@ -88,10 +88,6 @@ int pending_read(const struct restore_settings *settings, struct pending_list *r
                  struct vss_error *reterr);
 void pending_list_done(struct pending_list *list);
 
-/* pending_is_own() - does @path lie in the folder of the journal? No restore of a running system
- * replaces or removes it (R-154) */
-bool pending_is_own(const struct restore_settings *settings, const char *path);
-
 /* ---- at boot ---- */
 
 struct pending_summary {

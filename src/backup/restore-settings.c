@@ -143,8 +143,12 @@ static int find_folders(struct restore_settings *s, struct vss_error *reterr) {
                 s->runtime_dir = path_join(s->state_dir, "run");
         if (!s->pending_dir && s->state_dir)
                 s->pending_dir = path_join(s->state_dir, "pending");
-        if (s->runtime_dir && s->pending_dir)
+        if (s->state_dir && s->runtime_dir && s->pending_dir) {
+                s->own[0] = s->state_dir;
+                s->own[1] = s->runtime_dir;
+                s->own[2] = s->pending_dir;
                 return 0;
+        }
         return vss_fail(reterr, -ENOENT,
                         "no place for the records of a restore is known: set HOME, or state_dir "
                         "and runtime_dir in [service] of vss.conf");

@@ -81,6 +81,15 @@ static void report(struct restore *restore, const struct view_part *part, const 
         free(ranges);
 }
 
+/* @holds: would its removal take one of them away? */
+static bool is_untouched(const struct restore_request *request, const char *place, bool holds) {
+        for (size_t i = 0; i < request->untouched_count; i++)
+                if (path_is_below(place, request->untouched[i]) ||
+                    (holds && path_is_below(request->untouched[i], place)))
+                        return true;
+        return false;
+}
+
 /* the place that the caller has for an entry, or what the mappings say; PLACE_KEPT: leave it out */
 static int find_spot(struct restore *restore, const struct entry *entry, struct spot *ret,
                      struct vss_error *reterr) {
@@ -152,7 +161,7 @@ static int place_item(struct restore *restore, const struct view_item *item) {
         _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
         char kind = item->parts[0].record->kind;
         struct spot spot = { .fd = -1 };
-        bool broken = false;
+        bool broken = false, stays;
         int r = find_item_spot(restore, item, &spot, &error);
 
         if (r == PLACE_KEPT)
@@ -163,14 +172,17 @@ static int place_item(struct restore *restore, const struct view_item *item) {
                 report_placed(restore, &item->parts[0], &spot, r, vss_error_message(&error));
                 return 0;
         }
-        if (restore->probing && kind != ENTRY_SOCKET) {
+        stays = kind == ENTRY_SOCKET || is_untouched(restore->request, spot.full, false);
+        if (restore->probing && !stays) {
                 r = probe_item(restore, item, &spot);
                 spot_done(&spot);
                 return r;
         }
-        if (restore->probing || kind == ENTRY_SOCKET) {
+        if (stays) {
                 report(restore, &item->parts[0], spot.full, RESTORE_KEPT, 0,
-                       "a socket is made by the program that listens on it");
+                       kind == ENTRY_SOCKET
+                               ? "a socket is made by the program that listens on it"
+                               : "the shadow copy service keeps its own records there");
                 spot_done(&spot);
                 return 0;
         }
@@ -311,6 +323,8 @@ static int remove_one(struct restore *restore, const struct record *record) {
         struct spot spot = { .fd = -1 };
         int r = find_spot(restore, &entry, &spot, &error);
 
+        if (r == 0 && is_untouched(restore->request, spot.full, true))
+                r = PLACE_KEPT;
         if (r == 0) {
                 r = places_enter(&restore->places, &spot, 0, false, &error);
                 if (r == -ENOENT)

@@ -44,6 +44,8 @@ struct restore_mapping {
  *          Directories are asked for as well; of names that are gone only entry->path is set
  * @trusted_roots: directories that may be reached through symbolic links, because the administrator
  *          says so; everywhere else a link in the way is an error (SEC-61)
+ * @untouched: what is at or below one of these places stays as it is, and told as kept; nothing
+ * that holds one of them is removed (R-154)
  * @paths:  only these and what is below them; NULL: everything
  * @wanted: NULL: every one
  * @remove_gone: with @image: delete what it says is gone (own files)
@@ -65,6 +67,8 @@ struct restore_request {
         size_t mappings_count;
         const char *const *trusted_roots;
         size_t trusted_roots_count;
+        const char *const *untouched;
+        size_t untouched_count;
         const char *const *paths;
         size_t paths_count;
         bool (*wanted)(void *userdata, const struct entry *entry);

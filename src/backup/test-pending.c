@@ -616,15 +616,6 @@ static void test_only_root(void) {
         CHECK_INT(run(PENDING_NOW).placed, 1);
 }
 
-/* */
-static void test_own_folders(void) {
-        CHECK(pending_is_own(&settings, at("pending/journal")));
-        CHECK(pending_is_own(&settings, at("pending")));
-        CHECK(pending_is_own(&settings, at("state/sets/x")));
-        CHECK(!pending_is_own(&settings, at("pending2")));
-        CHECK(!pending_is_own(&settings, at("d/1")));
-}
-
 /* ---- discarding, several at once ---- */
 
 static void test_discard(void) {
@@ -733,7 +724,6 @@ int main(void) {
         RUN(test_journal_full);
         RUN(test_protected);
         RUN(test_only_root);
-        RUN(test_own_folders);
         RUN(test_discard);
         RUN(test_at_once);
         RUN(test_reboot);

@@ -72,6 +72,13 @@ static ino_t inode_of(const char *path) {
         return st.st_ino;
 }
 
+static mode_t mode_of(const char *path) {
+        struct stat st;
+
+        CHECK_INT(lstat(path, &st), 0);
+        return st.st_mode & 07777;
+}
+
 /* ---- sets ---- */
 
 struct saved {
@@ -225,6 +232,62 @@ static void test_where_is_checked(void) {
         CHECK(told.placed == 0 && !summary.changed);
         vss_error_clear(&error);
         unload(&saved);
+}
+
+/* neither replaced nor removed, nor what holds it */
+static void test_untouched(void) {
+        char own[2][512], undo[512];
+        const char *const untouched[] = { own[0], own[1] };
+        struct restore_request request = { .result = tell, .remove_gone = true };
+        struct vss_error error = VSS_ERROR_INIT;
+        struct restore_summary summary;
+        struct saved saved;
+
+        snprintf(own[0], sizeof(own[0]), "%s", at("source/own"));
+        snprintf(own[1], sizeof(own[1]), "%s", at("source/holder/own"));
+        snprintf(undo, sizeof(undo), "%s", at("undo"));
+        request.untouched = untouched;
+        request.untouched_count = 2;
+        request.undo_dir = undo;
+        for (int whole = 0; whole < 2; whole++) {
+                struct told told = { 0 };
+
+                begin();
+                put(at("source/own/journal"), "old");
+                put(at("source/own2"), "old");
+                put(at("source/holder/own/journal"), "old");
+                put(at("source/gone"), "old");
+                save(VSS_BT_FULL);
+                CHECK_INT(chmod(at("source/own"), 0700), 0);
+                put(at("source/own/journal"), "live");
+                put(at("source/own2"), "changed");
+                load(&saved);
+                request.chain = &saved.chain;
+                request.userdata = &told;
+                request.whole = whole;
+                request.image = 0;
+                CHECK_INT(restore_run(store, &request, NULL, &summary, &error), 0);
+                CHECK(has(at("source/own/journal"), "live") && has(at("source/own2"), "old"));
+                CHECK_INT(mode_of(at("source/own")), 0700);
+                CHECK(strstr(told.words, "its own records"));
+                unload(&saved);
+
+                CHECK_INT(remove_tree(AT_FDCWD, at("source/own")), 0);
+                CHECK_INT(remove_tree(AT_FDCWD, at("source/holder")), 0);
+                CHECK_INT(unlink(at("source/gone")), 0);
+                save(VSS_BT_INCREMENTAL);
+                put(at("source/own/journal"), "live");
+                put(at("source/holder/own/journal"), "live");
+                put(at("source/gone"), "there again");
+                load(&saved);
+                request.chain = &saved.chain;
+                request.image = 2;
+                CHECK_INT(restore_run(store, &request, NULL, &summary, &error), 0);
+                CHECK(has(at("source/own/journal"), "live"));
+                CHECK(has(at("source/holder/own/journal"), "live"));
+                CHECK(is_absent(at("source/gone")));
+                unload(&saved);
+        }
 }
 
 /* ---- all or nothing ---- */
@@ -534,6 +597,7 @@ int main(void) {
         scratch_folder(scratch);
         RUN(test_where);
         RUN(test_where_is_checked);
+        RUN(test_untouched);
         RUN(test_whole);
         RUN(test_whole_undone);
         RUN(test_whole_cancelled);

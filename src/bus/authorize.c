@@ -101,6 +101,8 @@ static int read_credentials(sd_bus_message *reply, struct caller *ret) {
                 if (r >= 0 && strcmp(key, "UnixUserID") == 0) {
                         r = sd_bus_message_read(reply, "v", "u", &ret->uid);
                         known = true;
+                } else if (r >= 0 && strcmp(key, "ProcessID") == 0) {
+                        r = sd_bus_message_read(reply, "v", "u", &ret->pid);
                 } else if (r >= 0 && strcmp(key, "UnixGroupIDs") == 0) {
                         size_t size = 0;
 

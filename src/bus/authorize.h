@@ -12,6 +12,7 @@ struct caller {
         uid_t uid;
         const uint32_t *groups; /* all of them, the primary one included */
         size_t n_groups;
+        uint32_t pid; /* 0: not known */
 };
 
 enum role {

@@ -67,8 +67,8 @@ static int register_writer(struct server *server, sd_bus_message *m, const struc
         if (r >= 0 && vss_id_is_null(&identity.instance_id))
                 r = vss_id_new(&identity.instance_id);
         if (r >= 0)
-                r = participant_register(server, server->bus, sender, path, &identity, &participant,
-                                         reterr);
+                r = participant_register(server, server->bus, sender, path, &identity, caller->pid,
+                                         &participant, reterr);
         if (r >= 0)
                 r = sd_bus_reply_method_return(m, "s", vss_id_format(&identity.instance_id, text));
         wire_clear(&wire_identity, &identity);

@@ -446,8 +446,8 @@ static int watch_owner(struct participant *p, const char *destination) {
 }
 
 int participant_register(struct server *server, sd_bus *bus, const char *destination,
-                         const char *path, const struct wire_identity *w, struct participant **ret,
-                         struct vss_error *reterr) {
+                         const char *path, const struct wire_identity *w, uint32_t process,
+                         struct participant **ret, struct vss_error *reterr) {
         struct writer_identity identity = {
                 .writer_id = w->writer_id,
                 .instance_id = w->instance_id,
@@ -459,6 +459,7 @@ int participant_register(struct server *server, sd_bus *bus, const char *destina
                 .freeze_timeout_ms = w->freeze_timeout_ms,
                 .version_major = w->version_major,
                 .version_minor = w->version_minor,
+                .process = process,
         };
         struct participant *p = participant_new(server, PARTY_WRITER, identity.name, path);
         int r;

@@ -45,9 +45,9 @@ extern const struct party_ops participant_ops;
 int participants_add_programs(struct server *server, struct vss_error *reterr);
 
 /* participant_register() - a running program is a writer. @bus, @destination (NULL on a private
- * connection) and @path say where its object is */
+ * connection) and @path say where its object is; @process: its number, 0 if not known */
 int participant_register(struct server *server, sd_bus *bus, const char *destination,
-                         const char *path, const struct wire_identity *identity,
+                         const char *path, const struct wire_identity *identity, uint32_t process,
                          struct participant **ret, struct vss_error *reterr);
 struct participant *participant_find(struct server *server, const char *destination,
                                      const char *path);

@@ -238,6 +238,7 @@ static int append_status(sd_bus_message *reply, const struct session_writer *w) 
                 .failure = w->failure,
                 .application_failure = w->application_failure,
                 .message = words,
+                .process = w->identity.process,
         };
 
         return words ? wire_append(reply, &wire_status, &status) : -ENOMEM;

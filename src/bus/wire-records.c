@@ -186,6 +186,7 @@ static const struct wire_field status_fields[] = {
         F(failure, "failure", WIRE_I32),
         F(application_failure, "application-failure", WIRE_I32),
         TEXT(struct wire_status, message, "message", WIRE_STRING),
+        F(process, "process-id", WIRE_U32),
         { 0 },
 };
 const struct wire_table wire_status = { sizeof(struct wire_status), status_fields };

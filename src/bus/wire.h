@@ -166,6 +166,7 @@ struct wire_status {
         uint32_t state;
         int32_t failure, application_failure;
         char *message;
+        uint32_t process;
 };
 extern const struct wire_table wire_status;
 

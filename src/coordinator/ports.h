@@ -141,6 +141,7 @@ struct writer_identity {
         uint32_t usage, source, level;
         uint32_t freeze_timeout_ms; /* 0 means the service's */
         uint32_t version_major, version_minor;
+        uint32_t process; /* of a writer that has registered, if known; else 0 */
 };
 
 /*

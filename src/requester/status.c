@@ -71,7 +71,8 @@ int vss_backup_components_get_writer_status(struct vss_backup_components *bc, si
                                            .state = found->state,
                                            .failure = found->failure,
                                            .application_failure = found->application_failure,
-                                           .message = found->message };
+                                           .message = found->message,
+                                           .process_id = found->process };
         writer = bc_find_writer(bc, &found->instance_id);
         if (writer && writer->spoiled && found->failure == 0) {
                 ret->state = writer->spoiled_state;

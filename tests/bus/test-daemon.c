@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/layout.h"
 #include "base/process.h"
+#include "bus/wire.h"
 #include "tests/bus/client.h"
 #include "tests/scratch.h"
 
@@ -137,6 +138,20 @@ static void test_slot_ends_with_the_connection(void) {
 
 /* ---- a writer that registers, takes part, and leaves ---- */
 
+/* which process it is, by the word of the bus */
+static void check_process(const char *session) {
+        sd_bus_message *reply = call(session, VSS_SESSION_INTERFACE, "GetWriterStatus", "");
+        struct wire_records records = { 0 };
+        const struct wire_status *status;
+
+        CHECK_INT(wire_read_records(reply, &wire_status, &records), 0);
+        CHECK_INT(records.count, 1);
+        status = (const struct wire_status *)records.items;
+        CHECK_INT(status->process, getpid());
+        wire_clear_records(&wire_status, &records);
+        sd_bus_message_unref(reply);
+}
+
 static unsigned writers_now(void) {
         char *session = create_session();
         unsigned n;
@@ -146,6 +161,8 @@ static unsigned writers_now(void) {
                                    "o")),
                   VSS_S_ASYNC_FINISHED);
         n = take_count(call(session, VSS_SESSION_INTERFACE, "GetWriterMetadata", ""), "(a{sv}h)");
+        if (n == 1)
+                check_process(session);
         sd_bus_message_unref(call(session, VSS_SESSION_INTERFACE, "Release", ""));
         free(session);
         return n;
