@@ -26,13 +26,14 @@ static int rename_new(const struct spot *spot, const char *name) {
         return renameat(spot->fd, name, spot->fd, to) < 0 ? -errno : 0;
 }
 
-int rename_in(const struct spot *spot, const char *name, int fd, struct vss_error *reterr) {
+int rename_in(struct spot *spot, const char *name, int fd, struct vss_error *reterr) {
         int r = rename_new(spot, name);
 
         if (r != -EEXIST || !spot->replace)
                 return r < 0 ? cannot_place(spot, r, reterr) : 0;
         if (fd >= 0 && fdatasync(fd) < 0)
                 return cannot_place(spot, -errno, reterr);
+        spot->replaced = true;
         if (renameat(spot->fd, name, spot->fd, spot->name) >= 0)
                 return 0;
         if (errno == EISDIR && unlinkat(spot->fd, spot->name, AT_REMOVEDIR) >= 0 &&
@@ -75,7 +76,7 @@ static int give_name(int fd, int at, const char *name) {
         return linkat(AT_FDCWD, self, at, name, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
 }
 
-int new_file_place(struct new_file *file, const struct spot *spot, struct vss_error *reterr) {
+int new_file_place(struct new_file *file, struct spot *spot, struct vss_error *reterr) {
         int r = file->has_name ? -EEXIST : give_name(file->fd, spot->fd, spot_name(spot));
 
         if (r >= 0)

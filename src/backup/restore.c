@@ -64,12 +64,13 @@ static void report(struct restore *restore, const struct view_part *part, const 
         struct byte_range *ranges = NULL;
         struct entry entry;
 
-        if (outcome == RESTORE_PLACED)
+        if (outcome == RESTORE_PLACED || outcome == RESTORE_REPLACED)
                 restore->summary.placed++;
         else if (outcome == RESTORE_KEPT)
                 restore->summary.kept++;
         else
                 restore->summary.failed++;
+        restore->summary.replaced += outcome == RESTORE_REPLACED;
         if (outcome == RESTORE_FAILED)
                 note_failure(restore, code, words);
         if (outcome == RESTORE_FAILED && restore->watch && restore->watch->trouble)
@@ -123,9 +124,12 @@ static int find_item_spot(struct restore *restore, const struct view_item *item,
 /* @r: negative, 0 it is in place, PLACE_KEPT */
 static void report_placed(void *userdata, const struct view_part *part, const struct spot *spot,
                           int r, const char *words) {
+        bool replaced = spot->replaced || (spot->beside[0] && spot->old != 0);
+
         report(userdata, part, spot->full ? spot->full : "",
                r < 0             ? RESTORE_FAILED
                : r == PLACE_KEPT ? RESTORE_KEPT
+               : replaced        ? RESTORE_REPLACED
                                  : RESTORE_PLACED,
                r < 0 ? r : 0, words);
 }

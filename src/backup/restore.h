@@ -23,7 +23,12 @@ enum restore_in_use {
                                * run, keep the old one (inuse_policy=rename) */
 };
 
-enum restore_outcome { RESTORE_PLACED, RESTORE_KEPT, RESTORE_FAILED };
+enum restore_outcome {
+        RESTORE_PLACED, /* nothing was there, or a directory that stays */
+        RESTORE_KEPT,
+        RESTORE_FAILED,
+        RESTORE_REPLACED /* placed; something was there and is gone */
+};
 
 /* struct restore_mapping - what was below @from goes below the directory @to (R-91): alternate
  * locations, new targets. The longest @from wins. @to is made if absent. */
@@ -82,11 +87,12 @@ struct restore_request {
                        enum restore_outcome outcome, int code, const char *words);
 };
 
-/* @changed: with ->whole the call failed and something is not as it was before (R-100: the status
+/* @replaced: of those that were placed
+ * @changed: with ->whole the call failed and something is not as it was before (R-100: the status
  * is FAILED, else NONE); without it always true when something was placed or removed
  * @links_broken: hard links that became copies, because another member went elsewhere (R-105) */
 struct restore_summary {
-        uint64_t placed, kept, failed, removed, bytes, links_broken;
+        uint64_t placed, replaced, kept, failed, removed, bytes, links_broken;
         bool changed;
 };
 

@@ -111,6 +111,7 @@ struct spot {
         const char *name; /* in it */
         bool moved; /* to another place than the original one, ->into aside */
         bool replace; /* what is there goes; else it is a failure */
+        bool replaced; /* something was there, and went */
         bool fresh; /* the directory was made by this restore: what is there came with it */
         /* whole restores: it is made under this name first, see staging.h; "": as itself */
         char beside[LEFTOVERS_NAME_SIZE];
@@ -220,11 +221,11 @@ struct new_file {
 int new_file_begin(struct new_file *file, const struct spot *spot, uint32_t mode,
                    struct vss_error *reterr);
 /* new_file_place() - complete, it becomes the spot's, under spot_name() */
-int new_file_place(struct new_file *file, const struct spot *spot, struct vss_error *reterr);
+int new_file_place(struct new_file *file, struct spot *spot, struct vss_error *reterr);
 /* new_file_done() - what was not put in place is gone */
 void new_file_done(struct new_file *file, const struct spot *spot);
 /* rename_in() - @name, complete, becomes the spot's; @fd, if any, is synced before it replaces */
-int rename_in(const struct spot *spot, const char *name, int fd, struct vss_error *reterr);
+int rename_in(struct spot *spot, const char *name, int fd, struct vss_error *reterr);
 
 /* ---- restore-small.c: small files, by threads ---- */
 

@@ -157,9 +157,9 @@ static void tell(void *userdata, const struct entry *entry, const char *placed,
                  enum restore_outcome outcome, int code, const char *words) {
         struct told *told = userdata;
 
-        told->placed += outcome == RESTORE_PLACED;
+        told->placed += outcome == RESTORE_PLACED || outcome == RESTORE_REPLACED;
         told->failed += outcome == RESTORE_FAILED;
-        told->copies += outcome == RESTORE_PLACED && words;
+        told->copies += outcome != RESTORE_FAILED && words;
         if (words)
                 snprintf(told->words, sizeof(told->words), "%s", words);
 }

@@ -108,7 +108,12 @@ refused "no such path.*plain/none" --in-place --path "$D/plain/none"
 refused 'name paths as they were' --in-place --path plain
 
 bad; r --in-place --json --component side --keep-existing "$D/side" || fail "$(cat "$R/err")"
-said '"record":"file","component":"side","path":"'"$D/side/e"'","placed":"'"$D/side/e"'","outcome":"kept"'
+said '"record":"file","component":"side","path":"'"$D/side/e"'","placed":"'"$D/side/e"'","outcome":"kept"'; said '"placed":0,"replaced":0,"kept":1'
+bad; rm "$D/plain/h"; r --in-place --json "$D/side" "$D/plain" || fail "$(cat "$R/err")"
+for f in side/e plain/x=y; do said '"path":"'"$D/$f"'","placed":"'"$D/$f"'","outcome":"replaced"'; done
+said '"path":"'"$D/plain/h"'","placed":"'"$D/plain/h"'","outcome":"placed"'; said '"placed":4,"replaced":2,"kept":0'
+bad; r --in-place "$D/plain" || fail "$(cat "$R/err")"
+said '^restored 3 entries.*; 2 replaced what was there$'
 bad; r --target "$new" --json --component side || fail "$(cat "$R/err")"
 said '"record":"file","component":"side","path":"'"$D/side/e"'","placed":"'"$new/e"'","outcome":"placed"'
 

@@ -35,7 +35,10 @@ void restore_say_file(const char *component, const struct entry *entry, const ch
         json_string(&json, "component", component);
         json_string(&json, "path", entry->path);
         json_string(&json, "placed", placed);
-        json_string(&json, "outcome", outcome == RESTORE_KEPT ? "kept" : "placed");
+        json_string(&json, "outcome",
+                    outcome == RESTORE_KEPT       ? "kept"
+                    : outcome == RESTORE_REPLACED ? "replaced"
+                                                  : "placed");
         if (words)
                 json_string(&json, "message", words);
         (void)json_print(&json);
@@ -63,6 +66,8 @@ int restore_print_summary(const struct set_info *set, const struct restore_summa
         if (!arg_json) {
                 printf("restored %s, %s, from %s", format_entries(s->placed),
                        format_bytes(s->bytes), set->folder);
+                if (s->replaced)
+                        printf("; %" PRIu64 " replaced what was there", s->replaced);
                 if (s->kept)
                         printf("; %" PRIu64 " kept as they were", s->kept);
                 if (s->failed)
@@ -73,6 +78,7 @@ int restore_print_summary(const struct set_info *set, const struct restore_summa
         json_string(&json, "record", "restore");
         json_string(&json, "folder", set->folder);
         json_number(&json, "placed", (int64_t)s->placed);
+        json_number(&json, "replaced", (int64_t)s->replaced);
         json_number(&json, "kept", (int64_t)s->kept);
         json_number(&json, "failed", (int64_t)s->failed);
         json_number(&json, "bytes", (int64_t)s->bytes);

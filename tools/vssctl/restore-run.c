@@ -73,6 +73,7 @@ static int on_progress(void *userdata, uint64_t entries, uint64_t bytes, const c
 
 static void add_summary(struct restore_summary *total, const struct restore_summary *one) {
         total->placed += one->placed;
+        total->replaced += one->replaced;
         total->kept += one->kept;
         total->failed += one->failed;
         total->removed += one->removed;
