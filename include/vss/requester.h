@@ -524,6 +524,11 @@ int vss_backup_components_set_file_restore_status(struct vss_backup_components *
 int vss_backup_components_set_ranges_file_path(struct vss_backup_components *bc,
                                                const struct vss_component_key *key, size_t index,
                                                const char *path, struct vss_error *reterr);
+/** vss_backup_components_set_deferred() - files of the component are registered for the next boot:
+ * "deferred=yes" is added to its restore metadata, after ";" when the writer has some (R-156) */
+int vss_backup_components_set_deferred(struct vss_backup_components *bc,
+                                       const struct vss_component_key *key,
+                                       struct vss_error *reterr);
 /** vss_backup_components_add_new_target() - the requester restores a file set elsewhere (R-94)
  *
  * Return: 0, VSS_E_NOT_SUPPORTED, VSS_E_OBJECT_NOT_FOUND, VSS_E_BAD_STATE

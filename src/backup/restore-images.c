@@ -9,9 +9,13 @@
 #include "backup/restore-images.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "backup/reboot.h"
+#include "backup/restore-put.h"
+#include "backup/restore-services.h"
 #include "backup/restore-writers.h"
 #include "base/array.h"
 #include "base/cleanup.h"
@@ -22,8 +26,12 @@ struct component {
         bool at_once;
         bool told; /* its writer heard of the image before */
         bool touched; /* files of it may have changed */
+        bool torn; /* the image whose turn it is changed some, and is not through */
         bool over;
-        bool in_turn, is_put; /* of the bracket that is open */
+        enum restore_course course; /* of the image before */
+        /* of the bracket that is open */
+        bool in_turn, is_put;
+        char *restarts; /* a service, when the bracket is closed (method 8); owned */
 };
 
 struct restore_images {
@@ -35,9 +43,26 @@ struct restore_images {
         /* operations whose documents were found readable; .component is not used */
         struct set_place *readable;
         size_t readable_count, readable_capacity;
+        struct restore_services services;
+        bool reboot;
 };
 
 DEFINE_CLEANUP(struct restore_writers *, restore_writers_free)
+DEFINE_CLEANUP(struct restore_plan *, restore_plan_free)
+
+/* ---- services, for whom it is done ---- */
+
+static void on_service_trouble(void *userdata, const struct vss_error *error) {
+        const struct restore_images *images = userdata;
+
+        images->watch->trouble(images->watch->userdata, error);
+}
+
+static int on_service_wait(void *userdata) {
+        const struct restore_images *images = userdata;
+
+        return images->watch->stop(images->watch->userdata) ? -EINTR : 0;
+}
 
 int restore_images_new(struct store *store, const struct set_list *list,
                        const struct restore_images_watch *watch, struct restore_images **ret) {
@@ -46,6 +71,10 @@ int restore_images_new(struct store *store, const struct set_list *list,
         if (!images)
                 return -ENOMEM;
         *images = (struct restore_images){ .store = store, .list = list, .watch = watch };
+        images->services = (struct restore_services){ .settings = watch->settings,
+                                                      .userdata = images,
+                                                      .trouble = on_service_trouble,
+                                                      .go_on = on_service_wait };
         *ret = images;
         return 0;
 }
@@ -53,8 +82,11 @@ int restore_images_new(struct store *store, const struct set_list *list,
 struct restore_images *restore_images_free(struct restore_images *images) {
         if (!images)
                 return NULL;
-        for (size_t i = 0; i < images->count; i++)
+        restore_services_done(&images->services);
+        for (size_t i = 0; i < images->count; i++) {
                 chain_done(&images->items[i].chain);
+                free(images->items[i].restarts);
+        }
         free(images->items);
         free(images->readable);
         free(images);
@@ -170,31 +202,41 @@ static struct image_turn turn_of(const struct component *c) {
                                     .key = key_of(c) };
 }
 
+/* after_prefix() - the engine's words, without those that say the same of its request */
+static const char *after_prefix(const struct vss_error *error) {
+        static const char prefix[] = "nothing was changed: ";
+        const char *words = vss_error_message(error);
+
+        return strncmp(words, prefix, strlen(prefix)) == 0 ? words + strlen(prefix) : words;
+}
+
 /* fail() - it goes no further */
 static void fail(struct restore_images *images, struct component *c,
                  const struct vss_error *error) {
         _cleanup_error_ struct vss_error words = VSS_ERROR_INIT;
-        const char *folder = c->chain.links[c->next].set->folder;
+        size_t image = c->next + (c->torn ? 1 : 0); /* from 1 */
         int code = error->code;
 
         c->over = true;
         c->in_turn = false;
         if (!c->touched)
-                vss_fail(&words, code, "nothing of it is changed: %s", vss_error_message(error));
+                vss_fail(&words, code, "nothing of it is changed: %s", after_prefix(error));
         else if (c->at_once || c->chain.count == 1)
                 vss_fail(&words, code, "%s", vss_error_message(error));
         else
                 vss_fail(&words, code,
-                         "%s; it stops at image %zu of %zu (%s) and is no state of the backup: "
+                         "%s; it stops %s image %zu of %zu (%s) and is no state of the backup: "
                          "clear the cause and give the same command again, which begins with the "
                          "first image",
-                         vss_error_message(error), c->next + 1, c->chain.count, folder);
+                         vss_error_message(error), c->torn ? "at" : "after", image, c->chain.count,
+                         c->chain.links[image - 1].set->folder);
         images->watch->failed(images->watch->userdata, key_of(c), &words);
 }
 
 /* the image of the bracket is in place, and its writer is content */
 static void go_on(struct component *c, struct restore_writers *writers) {
         c->told = restore_writers_is_told(writers, key_of(c));
+        c->torn = false;
         c->next++;
         c->over = c->next == c->chain.count;
 }
@@ -242,21 +284,120 @@ static void fail_all(struct restore_images *images, const struct vss_error *erro
                         fail(images, &images->items[i], error);
 }
 
-/* put_files() - @turn with the ranges files of the document that @writers hold */
-static int put_files(struct restore_images *images, struct image_turn *turn,
-                     struct restore_writers *writers, struct vss_error *reterr) {
-        _cleanup_free_ const char **files = NULL;
-        size_t count = 0, capacity = 0;
+/* a component being put, for the functions that the putter calls */
+struct putting {
+        struct restore_images *images;
+        const struct component *component;
+};
+
+static void on_note(void *userdata, const char *words) {
+        const struct putting *p = userdata;
+        const struct restore_images_watch *watch = p->images->watch;
+        _cleanup_free_ char *said = NULL;
+
+        if (asprintf(&said, "component '%s': %s", key_of(p->component)->name, words) < 0)
+                said = NULL;
+        if (watch->note && said)
+                watch->note(watch->userdata, said);
+}
+
+static int on_stop_service(void *userdata, const char *service, struct vss_error *reterr) {
+        const struct putting *p = userdata;
+
+        return restore_services_stop(&p->images->services, service,
+                                     &key_of(p->component)->writer_id, reterr);
+}
+
+/* ranges_files() - those that the document names; the caller frees the array */
+static int ranges_files(struct restore_writers *writers, const struct component_key *key,
+                        const char ***ret, size_t *ret_count) {
+        size_t capacity = 0;
         const char *file;
 
-        while ((file = restore_writers_ranges_file(writers, turn->key, count))) {
-                if (ARRAY_RESERVE(&files, count, &capacity) < 0)
-                        return vss_fail(reterr, -ENOMEM, "out of memory");
-                files[count++] = file;
+        while ((file = restore_writers_ranges_file(writers, key, *ret_count))) {
+                if (ARRAY_RESERVE(ret, *ret_count, &capacity) < 0)
+                        return -ENOMEM;
+                (*ret)[(*ret_count)++] = file;
         }
-        turn->first = files;
-        turn->first_count = count;
-        return images->watch->files(images->watch->userdata, turn, reterr);
+        return 0;
+}
+
+/* note_put() - what has to be remembered of an image that is in place, or registered */
+static int note_put(struct restore_images *images, struct component *c,
+                    const struct restore_verdict *verdict, bool deferred,
+                    struct vss_error *reterr) {
+        bool last = c->next + 1 == c->chain.count;
+        _cleanup_free_ char *why = NULL;
+
+        c->course = verdict->course;
+        images->reboot |= deferred || verdict->announces_reboot;
+        if (last && verdict->restarts) {
+                free(c->restarts);
+                c->restarts = strdup(verdict->service);
+                if (!c->restarts)
+                        return vss_fail(reterr, -ENOMEM, "out of memory");
+        }
+        if (!verdict->announces_reboot)
+                return 0;
+        if (asprintf(&why, "component '%s' was restored, and its writer asks for a reboot",
+                     key_of(c)->name) < 0)
+                why = NULL;
+        return why ? reboot_require(images->watch->settings, why, reterr)
+                   : vss_fail(reterr, -ENOMEM, "out of memory");
+}
+
+/* put_files() - plan and carry out; tells the writers what is to be recorded */
+static int put_files(struct restore_images *images, struct component *c,
+                     const struct image_turn *turn, struct restore_writers *writers,
+                     struct vss_error *reterr) {
+        const struct restore_images_watch *watch = images->watch;
+        struct putting putting = { images, c };
+        _cleanup_(restore_plan_freep) struct restore_plan *plan = NULL;
+        _cleanup_free_ struct restore_part *parts = NULL;
+        _cleanup_free_ const char **first = NULL;
+        struct restore_request request = { 0 };
+        struct restore_put_result result = { 0 };
+        const struct restore_putter putter = { images->store,  watch->settings, &request,
+                                               &watch->engine, &putting,        on_note,
+                                               on_stop_service };
+        struct restore_image image = { .chain = turn->chain, .image = turn->image };
+        struct restore_plan_input input = { .key = turn->key, .before = c->course };
+        int r = restore_wishes_parts(watch->wishes, turn->key, &parts, &input.part_count);
+
+        if (r >= 0)
+                r = ranges_files(writers, turn->key, &first, &image.first_count);
+        if (r < 0)
+                return vss_fail(reterr, r, "out of memory");
+        image.first = first;
+        input.parts = parts;
+        input.component = restore_writers_component(writers, turn->key);
+        input.metadata = restore_writers_metadata(writers, turn->key, reterr);
+        if (!input.metadata)
+                return VSS_E_OBJECT_NOT_FOUND;
+        watch->request(watch->userdata, turn, &request);
+        r = restore_put(&putter, &image, &input, &plan, &result, reterr);
+        watch->put(watch->userdata, turn, &result.summary);
+        if (r >= 0)
+                r = restore_writers_record(writers, turn->key, plan, result.deferred, reterr);
+        /* files of which the writer does not know where they are: not all is well */
+        if (r < 0 && result.status == VSS_RS_ALL)
+                result.status = VSS_RS_FAILED;
+        restore_writers_result(writers, turn->key, result.status);
+        c->torn = result.status != VSS_RS_NONE;
+        c->touched |= c->torn;
+        return r < 0 ? r : note_put(images, c, restore_plan_verdict(plan), result.deferred, reterr);
+}
+
+/* put_by_caller() - the same without a plan */
+static int put_by_caller(struct restore_images *images, struct component *c,
+                         const struct image_turn *turn, struct restore_writers *writers,
+                         struct vss_error *reterr) {
+        const struct restore_images_watch *watch = images->watch;
+        int r = watch->files(watch->userdata, turn, reterr);
+
+        c->torn = c->touched = true;
+        restore_writers_result(writers, turn->key, r < 0 ? VSS_RS_FAILED : VSS_RS_ALL);
+        return r;
 }
 
 static void put_one(struct restore_images *images, struct component *c,
@@ -268,20 +409,52 @@ static void put_one(struct restore_images *images, struct component *c,
 
         if (r >= 0) {
                 watch->begun(watch->userdata, &turn);
-                c->touched = true;
-                r = put_files(images, &turn, writers, &error);
-                /* a part of the files may be in place */
-                restore_writers_result(writers, key_of(c), r < 0 ? VSS_RS_FAILED : VSS_RS_ALL);
+                r = watch->files ? put_by_caller(images, c, &turn, writers, &error)
+                                 : put_files(images, c, &turn, writers, &error);
         }
         c->is_put = r >= 0;
         if (r < 0)
                 fail(images, c, &error);
 }
 
+/* is_needed() - has the writer images to come for which its service has to stay stopped? */
+static bool is_needed(void *userdata, const struct vss_id *writer) {
+        const struct restore_images *images = userdata;
+
+        for (size_t i = 0; i < images->count; i++) {
+                const struct component *c = &images->items[i];
+
+                if (!c->over && vss_id_equal(&key_of(c)->writer_id, writer) &&
+                    c->next + (c->in_turn && c->is_put ? 1 : 0) < c->chain.count)
+                        return !images->watch->stop(images->watch->userdata);
+        }
+        return false;
+}
+
+/* restart_services() - method 8, R-57: after PostRestore, each once */
+static void restart_services(struct restore_images *images) {
+        for (size_t i = 0; i < images->count; i++) {
+                _cleanup_free_ char *name = take(images->items[i].restarts);
+
+                if (!name)
+                        continue;
+                restore_services_restart(&images->services, name);
+                for (size_t k = i + 1; k < images->count; k++)
+                        if (images->items[k].restarts &&
+                            strcmp(images->items[k].restarts, name) == 0) {
+                                free(images->items[k].restarts);
+                                images->items[k].restarts = NULL;
+                        }
+        }
+}
+
 static void end_bracket(struct restore_images *images, struct restore_writers *writers) {
         _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
-        int r = restore_writers_end(writers, &error);
+        int r;
 
+        restore_services_start(&images->services, is_needed, images); /* before PostRestore */
+        r = restore_writers_end(writers, &error);
+        restart_services(images);
         for (size_t i = 0; i < images->count; i++) {
                 _cleanup_error_ struct vss_error own = VSS_ERROR_INIT;
                 struct component *c = &images->items[i];
@@ -351,10 +524,21 @@ static const struct set_place *next_image(const struct restore_images *images) {
         return first;
 }
 
+/* look_for_leftovers() - what a run that was killed left stopped: told, before anything else */
+static void look_for_leftovers(struct restore_images *images) {
+        const struct service_options options = { .settings = images->watch->settings };
+        _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
+
+        if (service_leftovers(&options, images->watch->note, images->watch->userdata, &error) < 0)
+                images->watch->trouble(images->watch->userdata, &error);
+}
+
 void restore_images_run(struct restore_images *images) {
         const struct restore_images_watch *watch = images->watch;
         const struct set_place *place;
 
+        if (!watch->files)
+                look_for_leftovers(images);
         while (!watch->stop(watch->userdata) && (place = next_image(images))) {
                 for (size_t i = 0; i < images->count; i++) {
                         struct component *c = &images->items[i];
@@ -371,4 +555,9 @@ void restore_images_run(struct restore_images *images) {
                         watch->left(watch->userdata, key_of(c), c->touched ? c->next : 0,
                                     c->chain.count);
         }
+        restore_services_start(&images->services, NULL, NULL);
+}
+
+bool restore_images_need_reboot(const struct restore_images *images) {
+        return images->reboot;
 }

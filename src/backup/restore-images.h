@@ -5,13 +5,14 @@
  * the last (I-186).
  *
  * Components whose next image lies in the same operation of the same set share one bracket. A
- * component that fails stops where it is (R-144) and the others go on. Knows writers and the order
- * of images; who calls puts the files.
+ * component that fails stops where it is (R-144) and the others go on. Knows writers, services and
+ * the order of images; where the files go and how is restore-put.h's.
  */
 #ifndef BACKUP_RESTORE_IMAGES_H
 #define BACKUP_RESTORE_IMAGES_H
 
-#include "backup/engine.h"
+#include "backup/restore.h"
+#include "backup/restore-settings.h"
 #include "backup/restore-wishes.h"
 
 struct restore_images;
@@ -20,13 +21,10 @@ struct restore_images;
  * @image:  as in struct restore_request: the image from 1, or 0: all of the chain at once, because
  *          no writer wants to hear of it or the caller asked for that
  * @number: of the image from 1, also with @image 0
- * @first:  ranges files that the image's document names, to be put before everything else (R-122)
  */
 struct image_turn {
         const struct chain *chain;
         size_t image, number;
-        const char *const *first;
-        size_t first_count;
         const struct set_place *place;
         const struct component_key *key;
 };
@@ -39,8 +37,20 @@ struct restore_images_watch {
         void (*note)(void *userdata, const char *words);
         bool (*stop)(void *userdata); /* begin nothing more? */
         void (*begun)(void *userdata, const struct image_turn *turn);
-        /* put the files; 0, or negative with words */
+        /* puts the files of the image where the caller wants them; 0, or negative with words. No
+         * plan is made then, and no service stopped. NULL: what follows up to @trouble is there
+         * instead */
         int (*files)(void *userdata, const struct image_turn *turn, struct vss_error *reterr);
+        /* what is wanted of the component, into an empty request: paths, wanted, existing, result,
+         * userdata and the like; where it goes is the plan's. Lent until @put */
+        void (*request)(void *userdata, const struct image_turn *turn, struct restore_request *ret);
+        struct engine_watch engine;
+        const struct restore_settings *settings;
+        /* what became of the image: also when nothing did */
+        void (*put)(void *userdata, const struct image_turn *turn,
+                    const struct restore_summary *summary);
+        /* not the component's fault, and it is restored: a service that does not start */
+        void (*trouble)(void *userdata, const struct vss_error *error);
         /* the component goes no further; words say at which image it is and what to do */
         void (*failed)(void *userdata, const struct component_key *key,
                        const struct vss_error *error);
@@ -64,5 +74,8 @@ int restore_images_rehearse(struct restore_images *images, struct vss_error *ret
 
 /* restore_images_run() - all that were added; what became of them was told to the watch */
 void restore_images_run(struct restore_images *images);
+
+/* restore_images_need_reboot() - because of a writer, or of files that wait for it */
+bool restore_images_need_reboot(const struct restore_images *images);
 
 #endif

@@ -298,11 +298,17 @@ static void check_directed(struct restore_plan *plan, const struct entry *entry)
                 plan->mistake = NULL;
 }
 
-static void note_unmapped(struct restore_plan *plan, const char *path, const struct found *f) {
+/* note_unmapped() - a file is better to name than the folder that it is in */
+static void note_unmapped(struct restore_plan *plan, const struct entry *entry,
+                          const struct found *f) {
         if (f->matched.first && f->matched.first->bad_mapping && !plan->bad_mapping)
                 plan->bad_mapping = f->matched.first->bad_mapping;
-        if (plan->unmapped++ == 0)
-                plan->first_unmapped = strdup(path);
+        if (plan->unmapped++ > 0 &&
+            (entry->type == ENTRY_DIRECTORY || !plan->unmapped_is_directory))
+                return;
+        free(plan->first_unmapped);
+        plan->first_unmapped = strdup(entry->path);
+        plan->unmapped_is_directory = entry->type == ENTRY_DIRECTORY;
 }
 
 /* passes_by() - does no test of section 6 ask for it? */
@@ -334,7 +340,7 @@ const char *plan_place(void *userdata, const struct entry *entry) {
                 return NULL;
         }
         if (f.to.fate == FATE_NOT)
-                note_unmapped(plan, entry->path, &f);
+                note_unmapped(plan, entry, &f);
         else if (f.to.fate != FATE_NOT_SELECTED && entry->type != ENTRY_DIRECTORY)
                 check_others(plan, entry->path, &f);
         return passes_by(plan, entry, &f) ? NULL : f.to.path;

@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include "backup/restore-plan.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -203,6 +204,9 @@ static void nothing(struct restore_plan *plan, const char *rule, bool writer_err
         plan->verdict.course = COURSE_NOTHING;
         plan->verdict.rule = rule;
         plan->verdict.writer_error = writer_error;
+        plan->verdict.code = writer_error     ? VSS_E_UNEXPECTED_WRITER_ERROR
+                             : plan->strictly ? -EEXIST
+                                              : -EBUSY;
         plan->file_rule = "R-90";
 }
 
@@ -398,34 +402,68 @@ static int to_original(struct restore_plan *plan, const struct restore_plan_ops 
 
 /* ---- what is legal ---- */
 
-static int refuse(struct restore_plan *plan, const char *rule, const char *words) {
-        say(&plan->words, "writer error: %s (%s)", words, rule);
-        nothing(plan, rule, true);
-        return 1;
+struct objection {
+        const char *rule, *words;
+        bool writer_error;
+};
+
+/* object_to() - by the document alone; what has no rule is legal */
+static struct objection object_to(const struct vss_restore_method *m) {
+        bool stops =
+                m->method == VSS_RME_STOP_RESTORE_START || m->method == VSS_RME_RESTORE_STOP_START;
+
+        if (m->method == VSS_RME_CUSTOM)
+                return (struct objection){ "R-56",
+                                           "its writer has a restore procedure of its own: "
+                                           "restore it with --into and follow that",
+                                           false };
+        if (m->method == VSS_RME_UNDEFINED || m->method > VSS_RME_RESTORE_STOP_START)
+                return (struct objection){ "R-58", "it declares no restore method", true };
+        if (stops && (!m->service || !*m->service))
+                return (struct objection){ "R-63",
+                                           "its restore method stops a service, and it names none",
+                                           true };
+        return (struct objection){ 0 };
+}
+
+static void refuse(struct restore_plan *plan, const struct objection *o) {
+        const char *procedure = plan->method.user_procedure;
+        bool tell = !o->writer_error && procedure && *procedure;
+
+        say(&plan->words, "%s%s%s%s (%s)", o->writer_error ? "writer error: " : "", o->words,
+            tell ? ", " : "", tell ? procedure : "", o->rule);
+        nothing(plan, o->rule, o->writer_error);
+        if (!o->writer_error)
+                plan->verdict.code = VSS_E_NOT_SUPPORTED;
 }
 
 /* check_legal() - 1: it is not, and what that means is said */
 static int check_legal(struct restore_plan *plan) {
-        const struct vss_restore_method *m = &plan->method;
-        bool stops =
-                m->method == VSS_RME_STOP_RESTORE_START || m->method == VSS_RME_RESTORE_STOP_START;
+        struct objection o = object_to(&plan->method);
 
-        if (m->method == VSS_RME_CUSTOM) {
-                say(&plan->words,
-                    "the writer has a restore procedure of its own%s%s: restore it "
-                    "with --into and follow that (R-56)",
-                    m->user_procedure ? ", " : "", m->user_procedure ? m->user_procedure : "");
-                nothing(plan, "R-56", false);
-                return 1;
+        if (!o.rule &&
+            (plan->target == VSS_RT_UNDEFINED || plan->target > VSS_RT_ORIGINAL_LOCATION))
+                o = (struct objection){ "R-74", "it set an undefined restore target", true };
+        if (!o.rule)
+                return 0;
+        refuse(plan, &o);
+        return 1;
+}
+
+int restore_plan_check(const struct vss_examine_writer_metadata *metadata,
+                       struct vss_error *reterr) {
+        struct restore_plan plan = { 0 };
+        struct objection o;
+        int r = 0;
+
+        (void)vss_examine_writer_metadata_get_restore_method(metadata, &plan.method);
+        o = object_to(&plan.method);
+        if (o.rule) {
+                refuse(&plan, &o);
+                r = vss_fail(reterr, plan.verdict.code, "%s", plan.words ? plan.words : o.words);
+                free(plan.words);
         }
-        if (m->method == VSS_RME_UNDEFINED || m->method > VSS_RME_RESTORE_STOP_START)
-                return refuse(plan, "R-58", "it declares no restore method");
-        if (plan->target == VSS_RT_UNDEFINED || plan->target > VSS_RT_ORIGINAL_LOCATION)
-                return refuse(plan, "R-74", "it set an undefined restore target");
-        if (stops && (!m->service || !*m->service))
-                return refuse(plan, "R-63",
-                              "its restore method stops a service, and it names none");
-        return 0;
+        return r;
 }
 
 /* ---- the decision ---- */
@@ -437,12 +475,16 @@ static bool goes_to_new_targets(const struct restore_plan *plan) {
         return true;
 }
 
+/* needs_service() - not for files that go where the service has none */
+static bool needs_service(const struct restore_plan *plan) {
+        return plan->target != VSS_RT_ALTERNATE && !goes_to_new_targets(plan);
+}
+
 /* stop_service() - R-52; 1: it cannot be stopped */
 static int stop_service(struct restore_plan *plan, const struct restore_plan_ops *ops) {
         _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
 
-        if (plan->method.method != VSS_RME_STOP_RESTORE_START || plan->target == VSS_RT_ALTERNATE ||
-            goes_to_new_targets(plan))
+        if (plan->method.method != VSS_RME_STOP_RESTORE_START || !needs_service(plan))
                 return 0;
         if (ops->stop(ops->userdata, plan->method.service, &error) < 0) {
                 say(&plan->words, "service '%s' cannot be stopped: %s (R-52)", plan->method.service,
@@ -506,9 +548,11 @@ int restore_plan_decide(struct restore_plan *plan, const struct restore_plan_ops
                 r = decide(plan, ops, reterr);
         plan->verdict.words = plan->words;
         plan->verdict.warning = plan->warning;
-        plan->verdict.restarts = plan->method.method == VSS_RME_RESTORE_STOP_START;
+        plan->verdict.restarts =
+                plan->method.method == VSS_RME_RESTORE_STOP_START && needs_service(plan);
         plan->verdict.announces_reboot = plan->method.reboot_required;
-        if (plan->method.method == VSS_RME_STOP_RESTORE_START || plan->verdict.restarts)
+        plan->verdict.to_new_targets = goes_to_new_targets(plan);
+        if (plan->verdict.stops || plan->verdict.restarts)
                 plan->verdict.service = plan->method.service;
         plan->decided = true;
         return r < 0 ? r : 0;

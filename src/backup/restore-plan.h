@@ -77,6 +77,11 @@ struct restore_plan_ops {
         int (*stop)(void *userdata, const char *service, struct vss_error *reterr);
 };
 
+/* restore_plan_check() - what can be told before PreRestore: 0, or negative with words when nothing
+ * of this writer can be restored by its method (R-36, R-56, R-58, R-63) */
+int restore_plan_check(const struct vss_examine_writer_metadata *metadata,
+                       struct vss_error *reterr);
+
 /* restore_plan_new() - VSS_E_OBJECT_NOT_FOUND when the document has no such component, no such
  * part, or one that cannot be restored alone (R-23); -ENOMEM */
 int restore_plan_new(const struct restore_plan_input *input, struct restore_plan **ret,
@@ -91,18 +96,21 @@ int restore_plan_decide(struct restore_plan *plan, const struct restore_plan_ops
 /* struct restore_verdict - lent by the plan
  * @rule:         number of the rule behind the course
  * @words:        why nothing is restored, or why not at the original place; or NULL
+ * @code:         for that, negative
  * @writer_error: nothing is restored because of what the writer said
  * @warning:      something of the writer's that does not count, or NULL
- * @service:      a service that methods 3 and 8 name; NULL: none
+ * @service:      that is stopped for it, or has to be restarted; NULL: none
  * @must_be_absent: nothing may be replaced (R-50)
  */
 struct restore_verdict {
         enum restore_course course;
+        int code;
         const char *rule, *words, *warning, *service;
         bool writer_error, must_be_absent;
         bool stops; /* the service was stopped for it (method 3) */
         bool restarts; /* the service is to be stopped and started after PostRestore (method 8) */
         bool announces_reboot; /* */
+        bool to_new_targets; /* every file set has one */
 };
 
 const struct restore_verdict *restore_plan_verdict(const struct restore_plan *plan);

@@ -40,6 +40,7 @@ struct restore_plan {
         bool (*was_put)(void *userdata, const char *path);
         void *was_put_userdata;
         uint64_t unmapped; /* things without a place in COURSE_MAPPED */
+        bool unmapped_is_directory; /* the one below is one */
         const char *bad_mapping; /* why one of them has none, or NULL */
         char *first_unmapped, *mistake; /* owned; a mistake is a writer error by itself */
         const char *mistake_rule;

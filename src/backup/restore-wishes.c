@@ -44,6 +44,19 @@ int restore_wishes_destination(const struct restore_wishes *wishes, const char *
         return *ret ? 0 : -ENOMEM;
 }
 
+int restore_wishes_parts(const struct restore_wishes *wishes, const struct component_key *key,
+                         struct restore_part **ret, size_t *ret_count) {
+        *ret = calloc((wishes ? wishes->part_count : 0) + 1, sizeof(**ret));
+        if (!*ret)
+                return -ENOMEM;
+        for (size_t i = 0; wishes && i < wishes->part_count; i++)
+                if (component_key_equal(&wishes->parts[i].key, key))
+                        (*ret)[(*ret_count)++] =
+                                (struct restore_part){ wishes->parts[i].sub_logical_path,
+                                                       wishes->parts[i].sub_name };
+        return 0;
+}
+
 /* ---- the instance (R-29) ---- */
 
 static bool is_instance(const char *wanted, const struct vss_writer_identity *writer) {

@@ -8,7 +8,8 @@
 #ifndef BACKUP_RESTORE_WISHES_H
 #define BACKUP_RESTORE_WISHES_H
 
-#include "backup/engine.h"
+#include "backup/restore-plan.h"
+#include "backup/restore.h"
 #include "backup/stored-writers.h"
 #include "vss/requester.h"
 
@@ -58,5 +59,10 @@ int restore_wishes_apply(const struct restore_wishes *wishes, struct vss_backup_
 /* restore_wishes_destination() - where @path goes by the targets: the longest folder that holds it
  * wins; NULL: none does. The caller frees *ret. 0 or -ENOMEM */
 int restore_wishes_destination(const struct restore_wishes *wishes, const char *path, char **ret);
+
+/* restore_wishes_parts() - those of the component @key, for its plan. Strings are lent, the caller
+ * frees the array; @wishes may be NULL. 0 or -ENOMEM */
+int restore_wishes_parts(const struct restore_wishes *wishes, const struct component_key *key,
+                         struct restore_part **ret, size_t *ret_count);
 
 #endif

@@ -25,7 +25,7 @@ struct selected {
 struct restore_writers {
         struct vss_backup_components *bc;
         struct restore_writers_watch watch;
-        struct stored_writers stored; /* when a wish is about file sets */
+        struct stored_writers stored;
         struct selected *items;
         size_t count, capacity;
         bool any_told, begun;
@@ -77,7 +77,7 @@ int restore_writers_open(struct store *store, const struct set_info *set, uint32
         if (r >= 0)
                 r = vss_backup_components_gather_writer_metadata(rw->bc, &async, reterr);
         r = finish(r, async, reterr);
-        if (r >= 0 && watch->wishes && watch->wishes->target_count > 0)
+        if (r >= 0)
                 r = stored_writers_load(store, set, operation, &rw->stored, reterr);
         if (r < 0) {
                 restore_writers_free(rw);
@@ -120,6 +120,22 @@ static enum presence presence_of(const struct restore_writers *rw, const struct 
         return best;
 }
 
+const struct vss_examine_writer_metadata *restore_writers_metadata(const struct restore_writers *rw,
+                                                                   const struct component_key *key,
+                                                                   struct vss_error *reterr) {
+        size_t index;
+        const struct chosen_writer *writer = stored_writers_find(&rw->stored, key, &index);
+
+        if (writer)
+                return writer->metadata;
+        vss_fail(reterr, VSS_E_OBJECT_NOT_FOUND,
+                 "what its writer declared cannot be read from the backup, so nobody knows where "
+                 "it may go%s%s; restore it with --into",
+                 rw->stored.all.note_count ? ": " : "",
+                 rw->stored.all.note_count ? rw->stored.all.notes[0] : "");
+        return NULL;
+}
+
 static int select_told(struct restore_writers *rw, const struct component_key *key, bool more,
                        struct vss_error *reterr) {
         const struct restore_wishes *wishes = rw->watch.wishes;
@@ -144,10 +160,14 @@ static int select_told(struct restore_writers *rw, const struct component_key *k
 
 int restore_writers_select(struct restore_writers *rw, const struct component_key *key, bool more,
                            struct vss_error *reterr) {
+        const struct vss_examine_writer_metadata *metadata =
+                restore_writers_metadata(rw, key, reterr);
         enum presence presence = presence_of(rw, &key->writer_id);
         struct selected *s;
-        int r = 0;
+        int r = metadata ? restore_plan_check(metadata, reterr) : VSS_E_OBJECT_NOT_FOUND;
 
+        if (r < 0)
+                return r;
         if (ARRAY_RESERVE(&rw->items, rw->count, &rw->capacity) < 0)
                 return vss_fail(reterr, -ENOMEM, "out of memory");
         s = &rw->items[rw->count];
@@ -173,9 +193,8 @@ int restore_writers_select(struct restore_writers *rw, const struct component_ke
         return 0;
 }
 
-/* component_of() - what the writer made of it in PreRestore; NULL when it is not there */
-static const struct vss_component *component_of(struct restore_writers *rw,
-                                                const struct component_key *key) {
+const struct vss_component *restore_writers_component(struct restore_writers *rw,
+                                                      const struct component_key *key) {
         size_t count;
 
         if (vss_backup_components_get_writer_components_count(rw->bc, &count, NULL) < 0)
@@ -210,7 +229,7 @@ static bool is_refusal(struct restore_writers *rw, const struct vss_writer_statu
                 const struct vss_component *c =
                         rw->items[i].told && vss_id_equal(&rw->items[i].key.writer_id,
                                                           &status->writer_id)
-                                ? component_of(rw, &rw->items[i].key)
+                                ? restore_writers_component(rw, &rw->items[i].key)
                                 : NULL;
 
                 if (c && vss_component_get_pre_restore_failure_msg(c))
@@ -267,7 +286,7 @@ bool restore_writers_is_told(const struct restore_writers *rw, const struct comp
 
 const char *restore_writers_ranges_file(struct restore_writers *rw, const struct component_key *key,
                                         size_t index) {
-        const struct vss_component *c = component_of(rw, key);
+        const struct vss_component *c = restore_writers_component(rw, key);
         const char *ranges, *file = NULL;
 
         for (size_t i = 0;
@@ -302,10 +321,9 @@ static bool writer_failed(struct restore_writers *rw, const struct vss_id *class
 int restore_writers_check(struct restore_writers *rw, const struct component_key *key,
                           struct vss_error *reterr) {
         struct selected *s = find(rw, key);
-        const struct vss_component *c = s && s->told ? component_of(rw, key) : NULL;
+        const struct vss_component *c = s && s->told ? restore_writers_component(rw, key) : NULL;
         const char *message, *told;
         int32_t failure, application;
-        uint32_t target;
 
         if (!s || !s->told)
                 return 0;
@@ -323,12 +341,6 @@ int restore_writers_check(struct restore_writers *rw, const struct component_key
         if (writer_failed(rw, &key->writer_id))
                 return vss_fail(reterr, VSS_E_WRITERERROR_NONRETRYABLE,
                                 "the writer failed in PreRestore");
-        target = vss_component_get_restore_target(c);
-        if (target != VSS_RT_ORIGINAL && target != VSS_RT_UNDEFINED &&
-            target != VSS_RT_ORIGINAL_LOCATION)
-                return vss_fail(reterr, E_NOTIMPL,
-                                "the writer wants it somewhere else; restore it with --into and "
-                                "follow the application's manual");
         return 0;
 }
 
@@ -338,6 +350,52 @@ void restore_writers_result(struct restore_writers *rw, const struct component_k
 
         if (s)
                 s->status = status;
+}
+
+/* record_ranges_files() - R-122: where those lie that went elsewhere */
+static int record_ranges_files(struct restore_writers *rw, const struct component_key *key,
+                               struct restore_plan *plan, struct vss_error *reterr) {
+        const struct vss_component *c = restore_writers_component(rw, key);
+        const struct vss_component_key public = public_key(key);
+        const char *ranges;
+        int r = 0;
+
+        for (size_t i = 0;
+             r >= 0 && c && vss_component_get_partial_file(c, i, NULL, NULL, &ranges, NULL) >= 0;
+             i++) {
+                struct ranges none = { 0 };
+                struct restore_destination to;
+                const char *file;
+
+                r = ranges_parse(ranges, &none, &file, reterr);
+                ranges_done(&none);
+                if (r < 0 || !file)
+                        continue;
+                r = restore_plan_destination(plan, file, ENTRY_FILE, &to);
+                if (r < 0)
+                        return vss_fail(reterr, r, "out of memory");
+                if (to.path && strcmp(to.path, file) != 0)
+                        r = vss_backup_components_set_ranges_file_path(rw->bc, &public, i, to.path,
+                                                                       reterr);
+        }
+        return r;
+}
+
+int restore_writers_record(struct restore_writers *rw, const struct component_key *key,
+                           struct restore_plan *plan, bool deferred, struct vss_error *reterr) {
+        const struct vss_component_key public = public_key(key);
+        struct vss_file_set set;
+        const char *to;
+        int r = 0;
+
+        if (!restore_writers_is_told(rw, key))
+                return 0;
+        for (size_t i = 0; r >= 0 && restore_plan_mapping(plan, i, &set, &to); i++)
+                r = vss_backup_components_add_alternative_location_mapping(rw->bc, &public, &set,
+                                                                           to, reterr);
+        if (r >= 0 && deferred)
+                r = vss_backup_components_set_deferred(rw->bc, &public, reterr);
+        return r < 0 ? r : record_ranges_files(rw, key, plan, reterr);
 }
 
 int restore_writers_end(struct restore_writers *rw, struct vss_error *reterr) {
@@ -362,7 +420,7 @@ int restore_writers_end(struct restore_writers *rw, struct vss_error *reterr) {
 int restore_writers_accepted(struct restore_writers *rw, const struct component_key *key,
                              struct vss_error *reterr) {
         const struct vss_component *c =
-                restore_writers_is_told(rw, key) ? component_of(rw, key) : NULL;
+                restore_writers_is_told(rw, key) ? restore_writers_component(rw, key) : NULL;
         const char *words = c ? vss_component_get_post_restore_failure_msg(c) : NULL, *message;
         int32_t failure = S_OK, application;
 

@@ -11,6 +11,7 @@
 #define BACKUP_RESTORE_WRITERS_H
 
 #include "backup/engine.h"
+#include "backup/restore-plan.h"
 #include "backup/restore-wishes.h"
 
 struct restore_writers;
@@ -27,7 +28,14 @@ int restore_writers_open(struct store *store, const struct set_info *set, uint32
                          const char *config_dir, const struct restore_writers_watch *watch,
                          struct restore_writers **ret, struct vss_error *reterr);
 
-/* restore_writers_select() - this component will be restored (R-20)
+/* restore_writers_metadata() - what the component's writer declared, as stored with the backup,
+ * lent; NULL with words when that cannot be read */
+const struct vss_examine_writer_metadata *restore_writers_metadata(const struct restore_writers *rw,
+                                                                   const struct component_key *key,
+                                                                   struct vss_error *reterr);
+
+/* restore_writers_select() - this component will be restored (R-20); one whose writer's document
+ * forbids that (restore_plan_check()) is not
  * @more: other images follow this one (I-186) */
 int restore_writers_select(struct restore_writers *rw, const struct component_key *key, bool more,
                            struct vss_error *reterr);
@@ -42,6 +50,11 @@ const char *restore_writers_ranges_file(struct restore_writers *rw, const struct
 /* restore_writers_begin() - PreRestore; from here on restore_writers_end() must follow */
 int restore_writers_begin(struct restore_writers *rw, struct vss_error *reterr);
 
+/* restore_writers_component() - as it is in the document now (R-31), lent until the next event;
+ * NULL when it is not there */
+const struct vss_component *restore_writers_component(struct restore_writers *rw,
+                                                      const struct component_key *key);
+
 /* restore_writers_check() - may the component be put into place now?
  * Return: 0, or negative with the writer's words */
 int restore_writers_check(struct restore_writers *rw, const struct component_key *key,
@@ -50,6 +63,11 @@ int restore_writers_check(struct restore_writers *rw, const struct component_key
 /* restore_writers_result() - how it went: enum vss_file_restore_status */
 void restore_writers_result(struct restore_writers *rw, const struct component_key *key,
                             uint32_t status);
+
+/* restore_writers_record() - all of it is where @plan says: mappings (R-93), ranges files (R-122).
+ * @deferred: or will be at the next boot (R-156) */
+int restore_writers_record(struct restore_writers *rw, const struct component_key *key,
+                           struct restore_plan *plan, bool deferred, struct vss_error *reterr);
 
 /* restore_writers_end() - PostRestore; negative with words when it could not be sent */
 int restore_writers_end(struct restore_writers *rw, struct vss_error *reterr);

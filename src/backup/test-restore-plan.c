@@ -867,6 +867,12 @@ static void test_no_stop(void) {
         CHECK_INT(decide(&q.d, &q.world, NULL, &q.plan), 0);
         CHECK(!q.world.stopped); /* */
         answered(&q);
+        q.d.metadata = metadata(8, "app.service", VSS_BS_WRITER_SUPPORTS_NEW_TARGET, "", APP);
+        components(&q.d, NULL, NEW_TARGET);
+        q.world.files = ten;
+        CHECK_INT(decide(&q.d, &q.world, NULL, &q.plan), 0);
+        CHECK(!restore_plan_verdict(q.plan)->restarts && !restore_plan_verdict(q.plan)->service);
+        answered(&q);
 }
 
 int main(void) {

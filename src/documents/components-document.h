@@ -150,6 +150,10 @@ int bcd_set_additional_restores(struct bcd *bcd, const struct vss_component_key 
 int bcd_set_file_restore_status(struct bcd *bcd, const struct vss_component_key *key,
                                 uint32_t status, struct vss_error *reterr);
 
+/* bcd_set_deferred() - R-156 */
+int bcd_set_deferred(struct bcd *bcd, const struct vss_component_key *key,
+                     struct vss_error *reterr);
+
 /* bcd_set_ranges_file_path() - D-65, R-122: VSS_E_OBJECT_NOT_FOUND beyond the last entry */
 int bcd_set_ranges_file_path(struct bcd *bcd, const struct vss_component_key *key, size_t index,
                              const char *path, struct vss_error *reterr);

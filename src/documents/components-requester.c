@@ -3,10 +3,13 @@
  * components-requester.c - what a requester writes into a component's entry (D-56..D-78). When it
  * may do so is the requester half's business.
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "documents/components-document.h"
 #include "documents/components-internal.h"
 #include "documents/restore-options.h"
@@ -221,6 +224,32 @@ int bcd_set_ranges_file_path(struct bcd *bcd, const struct vss_component_key *ke
                                 "component '%s' has %zu partial files, none of index %zu",
                                 key->name, node_count(component.node, CP_PARTIAL_FILES), index);
         return node_set_text(&bcd->tree, partial, PF_RANGES, path, reterr);
+}
+
+int bcd_set_deferred(struct bcd *bcd, const struct vss_component_key *key,
+                     struct vss_error *reterr) {
+        static const char entry[] = "deferred=yes";
+        _cleanup_free_ char *text = NULL;
+        struct vss_component component;
+        struct node *metadata;
+        const char *said;
+        int r = bcd_find_component(bcd, key, &component, reterr);
+
+        if (r < 0)
+                return r;
+        metadata = node_get(component.node, CP_RESTORE_METADATA, 0);
+        said = metadata ? node_text(metadata, MD_METADATA) : NULL;
+        if (asprintf(&text, "%s%s%s", said ? said : "", said && *said ? ";" : "", entry) < 0) {
+                text = NULL;
+                return vss_fail(reterr, -ENOMEM, "out of memory");
+        }
+        if (metadata)
+                return node_set_text(&bcd->tree, metadata, MD_METADATA, text, reterr);
+        metadata = node_new(&bcd->tree, &element_restore_metadata);
+        if (!metadata)
+                return vss_fail(reterr, -ENOMEM, "out of memory");
+        r = node_set_text(&bcd->tree, metadata, MD_METADATA, text, reterr);
+        return r < 0 ? r : node_append(&bcd->tree, component.node, metadata);
 }
 
 /* check_from() - the triple must be a file set of the component's set, exactly */

@@ -389,6 +389,8 @@ static void test_backup_events(void) { /* D-58..D-66, IV-110, BV-29 */
         CHECK(failure == 0 && application == 0 && !message);
 
         /* D-65, R-122, IV-76 */
+        WORKS(bcd_set_deferred(t.bcd, &t.b, e)); /* R-156, D-60 */
+        CHECK_STR(vss_component_get_restore_metadata(c), "deferred=yes");
         WORKS(bcd_set_ranges_file_path(t.bcd, &t.b, 1, "/elsewhere/r.bin", e));
         CHECK_INT(vss_component_get_partial_file(c, 1, NULL, NULL, &ranges, NULL), 0);
         CHECK_STR(ranges, "/elsewhere/r.bin");
@@ -459,9 +461,11 @@ static void test_restore_events(void) { /* D-60, D-69, D-72, D-73, D-76 */
         CHECK_INT(vss_component_set_restore_metadata(c, "three"), 0);
         WORKS(leave(&t, writer, COMPONENT_EVENT_PRE_RESTORE, BCD_MERGE_ALL, e));
         CHECK_STR(vss_component_get_restore_metadata(entry(&t, 0)), "three");
+        WORKS(bcd_set_deferred(t.bcd, &t.a, e)); /* */
 
         writer = visit(&t, COMPONENT_EVENT_POST_RESTORE);
         c = vss_writer_components_get_component(writer, 0);
+        CHECK_STR(vss_component_get_restore_metadata(c), "three;deferred=yes");
         CHECK_INT(vss_component_set_post_restore_failure_msg(c, "post"), 0);
         WORKS(leave(&t, writer, COMPONENT_EVENT_POST_RESTORE, BCD_MERGE_ALL, e));
         CHECK_STR(vss_component_get_post_restore_failure_msg(entry(&t, 0)), "post");

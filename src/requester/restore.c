@@ -213,6 +213,14 @@ int vss_backup_components_set_file_restore_status(struct vss_backup_components *
         return r < 0 ? r : bcd_set_file_restore_status(bc->bcd, key, status, reterr);
 }
 
+int vss_backup_components_set_deferred(struct vss_backup_components *bc,
+                                       const struct vss_component_key *key,
+                                       struct vss_error *reterr) {
+        int r = check(bc, COPYING, "SetDeferred", key, reterr);
+
+        return r < 0 ? r : bcd_set_deferred(bc->bcd, key, reterr);
+}
+
 int vss_backup_components_set_ranges_file_path(struct vss_backup_components *bc,
                                                const struct vss_component_key *key, size_t index,
                                                const char *path, struct vss_error *reterr) {

@@ -44,6 +44,7 @@ static const struct restore_row {
         { "AddNewTarget", I | G | C },
         { "AddAlternativeLocationMapping", C },
         { "SetFileRestoreStatus", C },
+        { "SetDeferred", C },
         { "SetRangesFilePath", C },
         { "GetWriterComponents", I | G | C | D },
         { "GatherWriterStatus", I | G | C | D },
@@ -86,6 +87,7 @@ static int try_row(const char *name) {
             vss_backup_components_add_alternative_location_mapping(bc, rkey, &from, "/n", NULL));
         ROW("SetFileRestoreStatus",
             vss_backup_components_set_file_restore_status(bc, rkey, VSS_RS_ALL, NULL));
+        ROW("SetDeferred", vss_backup_components_set_deferred(bc, rkey, NULL));
         ROW("SetRangesFilePath",
             vss_backup_components_set_ranges_file_path(bc, rkey, 0, "/r", NULL));
         ROW("GetWriterComponents",

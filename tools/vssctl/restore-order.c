@@ -201,7 +201,7 @@ int restore_order_check(struct restore_order *order) {
                 r = check_components(order);
         if (r == EXIT_OK)
                 r = limit_paths(order);
-        return r == EXIT_OK && order->into ? make_into(order) : r;
+        return r == EXIT_OK && order->into && !order->plan ? make_into(order) : r;
 }
 
 void restore_order_done(struct restore_order *order) {

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backup/reboot.h"
 #include "backup/restore-images.h"
 #include "base/cleanup.h"
 #include "base/file.h"
@@ -27,11 +28,6 @@ bool restore_was_cut_short(void) {
         return cut_short;
 }
 
-struct paths {
-        const char *const *items;
-        size_t count;
-};
-
 struct restoring {
         const char *component; /* for people; "" for the requester's own files */
         uint64_t failed;
@@ -42,10 +38,7 @@ struct restoring {
 struct pass {
         const struct source_set *from;
         struct restoring restoring;
-        const struct chain *chain;
         const struct chosen_image *chosen;
-        size_t image; /* as in struct restore_request */
-        const struct paths *first; /* put in the pass before, or NULL */
 };
 
 static void on_result(void *userdata, const struct entry *entry, const char *placed,
@@ -83,67 +76,27 @@ static void add_summary(struct restore_summary *total, const struct restore_summ
 static bool is_wanted(void *userdata, const struct entry *entry) {
         const struct pass *pass = userdata;
 
-        for (size_t i = 0; pass->first && i < pass->first->count; i++)
-                if (strcmp(pass->first->items[i], entry->path) == 0)
-                        return false;
         return restore_image_wants(pass->chosen, entry->path);
 }
 
-static int run_pass(const struct source_set *from, struct pass *pass, const struct paths *paths,
-                    struct restore_summary *total, struct vss_error *error) {
-        const struct engine_watch watch = { &pass->restoring, on_progress, on_trouble };
-        struct restore_summary one = { 0 };
-        const struct restore_request request = {
-                .chain = pass->chain,
-                .image = pass->image,
-                .into = from->order->into,
-                .paths = paths->count ? paths->items : NULL,
-                .paths_count = paths->count,
-                .existing = from->order->keep_existing ? RESTORE_KEEP : RESTORE_REPLACE,
+static struct pass pass_of(const struct source_set *from, const struct chosen_image *chosen) {
+        const struct component_key *key = &set_place_component(&chosen->place)->key;
+
+        return (struct pass){ from, { .component = component_name(key) }, chosen };
+}
+
+/* request_of() - what the order says of it; @pass is lent to it */
+static struct restore_request request_of(const struct source_set *from, struct pass *pass) {
+        const struct restore_order *order = from->order;
+
+        return (struct restore_request){
+                .paths = order->path_count ? order->paths : NULL,
+                .paths_count = order->path_count,
+                .existing = order->keep_existing ? RESTORE_KEEP : RESTORE_REPLACE,
                 .result = on_result,
-                .mappings = from->order->targets,
-                .mappings_count = from->order->wishes.target_count,
-                .wanted = pass->first || !pass->chosen->whole ? is_wanted : NULL,
+                .wanted = pass->chosen->whole ? NULL : is_wanted,
                 .userdata = pass,
         };
-        int r = restore_run(from->store, &request, &watch, &one, error);
-
-        add_summary(total, &one);
-        return r;
-}
-
-static bool is_asked_path(const struct restore_order *order, const char *path) {
-        for (size_t i = 0; i < order->path_count; i++)
-                if (path_is_below(path, order->paths[i]))
-                        return true;
-        return order->path_count == 0;
-}
-
-/* restore_chain() - @first: files to put before the others; those not asked for are none */
-static int restore_chain(const struct source_set *from, const struct chain *chain, size_t image,
-                         const struct chosen_image *chosen, const struct paths *first,
-                         struct restore_summary *total, struct vss_error *error) {
-        const struct component_key *key = &set_place_component(&chosen->place)->key;
-        struct pass pass = { .from = from,
-                             .restoring = { .component = component_name(key) },
-                             .chain = chain,
-                             .chosen = chosen,
-                             .image = image };
-        _cleanup_free_ const char **items = calloc(first->count + 1, sizeof(*items));
-        const struct paths all = { from->order->paths, from->order->path_count };
-        struct paths asked = { items, 0 };
-        int r = 0;
-
-        if (!items)
-                return vss_fail(error, -ENOMEM, "out of memory");
-        for (size_t i = 0; i < first->count; i++)
-                if (is_asked_path(from->order, first->items[i]))
-                        items[asked.count++] = first->items[i];
-        if (asked.count > 0) {
-                r = run_pass(from, &pass, &asked, total, error);
-                pass.first = &asked;
-        }
-        return r < 0 ? r : run_pass(from, &pass, &all, total, error);
 }
 
 /* restore_at_once() - the chain put together: beside, or the requester's own files */
@@ -151,16 +104,24 @@ static int restore_at_once(const struct source_set *from, const struct chosen_im
                            struct restore_summary *total) {
         const struct set_component *component = set_place_component(&chosen->place);
         _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
+        struct pass pass = pass_of(from, chosen);
+        const struct engine_watch watch = { &pass.restoring, on_progress, on_trouble };
+        struct restore_request request = request_of(from, &pass);
+        struct restore_summary one = { 0 };
         struct chain chain = { 0 };
         int r = chain_of(from->sets, &chosen->place, &chain, &error);
 
         if (r >= 0 && !component->good)
                 restore_say_failed_then(component);
+        request.chain = &chain;
+        request.into = from->order->into;
+        request.mappings = from->order->targets;
+        request.mappings_count = from->order->wishes.target_count;
         if (r >= 0)
-                r = restore_chain(from, &chain, 0, chosen, &(struct paths){ NULL, 0 }, total,
-                                  &error);
+                r = restore_run(from->store, &request, &watch, &one, &error);
         if (restore_is_damage(r))
                 restore_saw_damage(from, &chosen->place, NULL);
+        add_summary(total, &one);
         chain_done(&chain);
         return r < 0 ? report_error(&error, "%s", component_name(&component->key)) : EXIT_OK;
 }
@@ -171,6 +132,7 @@ struct in_place {
         const struct source_set *from;
         struct restore_summary *total;
         struct restore_images *images;
+        struct pass pass; /* of the component whose turn it is */
         int result; /* exit code */
 };
 
@@ -196,15 +158,27 @@ static void on_begun(void *userdata, const struct image_turn *turn) {
                 print_note(words);
 }
 
-static int on_files(void *userdata, const struct image_turn *turn, struct vss_error *reterr) {
+static void on_request(void *userdata, const struct image_turn *turn, struct restore_request *ret) {
         const struct set_component *component = set_place_component(turn->place);
         struct in_place *all = userdata;
 
         if (!component->good)
                 restore_say_failed_then(component);
-        return restore_chain(all->from, turn->chain, turn->image,
-                             restore_image_of(all->from->choice, turn->key),
-                             &(struct paths){ turn->first, turn->first_count }, all->total, reterr);
+        all->pass = pass_of(all->from, restore_image_of(all->from->choice, turn->key));
+        *ret = request_of(all->from, &all->pass);
+}
+
+static void on_put(void *userdata, const struct image_turn *turn,
+                   const struct restore_summary *summary) {
+        struct in_place *all = userdata;
+
+        add_summary(all->total, summary);
+}
+
+static void on_service_trouble(void *userdata, const struct vss_error *error) {
+        struct in_place *all = userdata;
+
+        all->result = report_error(error, "after the restore");
 }
 
 static void on_failed(void *userdata, const struct component_key *key,
@@ -264,22 +238,59 @@ static int rehearse(const struct in_place *all) {
         return report_error(&error, "nothing is restored");
 }
 
+int restore_settings_load(struct restore_settings *ret) {
+        _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
+
+        if (restore_settings_read(ret, arg_config, &error) < 0)
+                return report_error(&error, "the settings of restores");
+        for (size_t i = 0; i < ret->warnings_count; i++)
+                print_note(ret->warnings[i]);
+        return EXIT_OK;
+}
+
+/* say_reboot() - R-155; what cannot be read was told when it was written */
+static void say_reboot(const struct restore_settings *settings) {
+        char **reasons;
+        size_t count;
+
+        if (reboot_reasons(settings, &reasons, &count, NULL) < 0)
+                return;
+        for (size_t i = 0; i < count; i++) {
+                char *words;
+
+                if (asprintf(&words, "a reboot is needed: %s", reasons[i]) >= 0) {
+                        print_note(words);
+                        free(words);
+                }
+                free(reasons[i]);
+        }
+        free(reasons);
+}
+
 int restore_all(const struct source_set *from, struct restore_summary *total) {
+        _cleanup_(restore_settings_done) struct restore_settings settings = { 0 };
         struct in_place all = { .from = from, .total = total };
         const struct restore_images_watch watch = {
                 .userdata = &all,
                 .config_dir = arg_config,
+                .settings = &settings,
                 .wishes = &from->order->wishes,
                 .at_once = from->order->keep_existing,
                 .note = on_note,
                 .stop = on_stop,
                 .begun = on_begun,
-                .files = on_files,
+                .request = on_request,
+                .engine = { &all.pass.restoring, on_progress, on_trouble },
+                .put = on_put,
+                .trouble = on_service_trouble,
                 .failed = on_failed,
                 .left = on_left,
         };
-        int r = EXIT_MEMORY;
+        int r = restore_settings_load(&settings);
 
+        if (r != EXIT_OK)
+                return r;
+        r = EXIT_MEMORY;
         if (from->order->into || add_components(&all, &watch) >= 0)
                 r = rehearse(&all);
         if (r == EXIT_OK) {
@@ -287,6 +298,8 @@ int restore_all(const struct source_set *from, struct restore_summary *total) {
                 if (r != EXIT_MEMORY && all.images)
                         restore_images_run(all.images);
         }
+        if (all.images && restore_images_need_reboot(all.images))
+                say_reboot(&settings);
         restore_images_free(all.images);
         return r != EXIT_OK ? r : all.result;
 }

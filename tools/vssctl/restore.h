@@ -7,6 +7,7 @@
 #define TOOLS_VSSCTL_RESTORE_H
 
 #include "backup/engine.h"
+#include "backup/restore-settings.h"
 #include "backup/restore-wishes.h"
 #include "list.h"
 
@@ -19,7 +20,7 @@ struct restore_order {
         size_t path_count, path_capacity;
         struct restore_mapping targets[32]; /* from NULL: all that is asked for */
         struct restore_wishes wishes;
-        bool in_place, keep_existing;
+        bool in_place, keep_existing, plan;
         /* what all this lends */
         char *into_resolved, *common, *target_from[32], *target_to[32];
         struct component_key *keys;
@@ -107,8 +108,16 @@ bool restore_has_wishes(const struct restore_wishes *wishes);
 /* restore_was_cut_short() - a signal came, and something was left undone for it */
 bool restore_was_cut_short(void);
 
+/* restore_settings_load() - exit code, after words; what cannot be understood is told */
+int restore_settings_load(struct restore_settings *ret);
+
 /* restore_all() - exit code, after words */
 int restore_all(const struct source_set *from, struct restore_summary *total);
+
+/* ---- restore-plan.c: what would be done ---- */
+
+/* restore_show_plan() - exit code: EXIT_RUNTIME also when something would not be restored */
+int restore_show_plan(const struct source_set *from);
 
 /* ---- restore-advice.c: another backup, when this one has lost something ---- */
 

@@ -25,6 +25,7 @@ enum {
         OPT_PATH,
         OPT_COMPONENT,
         OPT_KEEP,
+        OPT_PLAN,
         OPT_RENAME,
         OPT_ROLL_FORWARD,
         OPT_AUTHORITATIVE,
@@ -43,6 +44,8 @@ static int restore_set(const struct source_set *from, struct restore_summary *to
                 r = restore_check_wishes(from);
         if (r != EXIT_OK)
                 return r;
+        if (from->order->plan)
+                return restore_show_plan(from);
         r = restore_all(from, total);
         restore_advise(from, from->damage);
         if (!restore_was_cut_short())
@@ -74,11 +77,12 @@ static int restore_from(void) {
         else {
                 r = restore_set(&(struct source_set){ &order, store, &sets, set, &choice, &damage },
                                 &total);
-                if (r != EXIT_USAGE && restore_print_summary(set, &total) != EXIT_OK)
+                if (r != EXIT_USAGE && !order.plan && restore_print_summary(set, &total) != EXIT_OK)
                         r = EXIT_MEMORY;
                 if (r == EXIT_OK && total.failed)
                         r = EXIT_RUNTIME;
-                if (r == EXIT_OK && order.path_count && total.placed == 0 && total.kept == 0)
+                if (r == EXIT_OK && !order.plan && order.path_count && total.placed == 0 &&
+                    total.kept == 0)
                         r = usage_error("no such path is in this backup");
         }
         restore_choice_done(&choice);
@@ -96,6 +100,7 @@ static const struct opt options[] = {
         { "path", "PATH", "like an operand: only this path; repeatable", OPT_PATH },
         { "component", "PATH", "only this component, or part of one; repeatable", OPT_COMPONENT },
         { "keep-existing", NULL, "leave files that exist as they are", OPT_KEEP },
+        { "plan", NULL, "say what would go where, by which rule; do nothing", OPT_PLAN },
         { "rename", "NAME", "its application shall call the component so", OPT_RENAME },
         { "roll-forward", "HOW", "replay logs: all, none, or up to the point HOW",
           OPT_ROLL_FORWARD },
@@ -127,6 +132,9 @@ static int take_option(int c) {
                 return component_list_add(&order.components, optarg);
         case OPT_KEEP:
                 order.keep_existing = true;
+                break;
+        case OPT_PLAN:
+                order.plan = true;
                 break;
         case OPT_RENAME:
                 order.wishes.name = optarg;

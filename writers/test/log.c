@@ -128,7 +128,7 @@ static void log_place(const struct test_writer *test, const struct vss_writer *w
 
 static void log_places(const struct test_writer *test, const struct vss_writer *writer,
                        const struct vss_component *c) {
-        const char *name = vss_component_get_component_name(c), *path, *sub;
+        const char *name = vss_component_get_component_name(c), *path, *sub, *ranges;
         struct vss_directed_target d;
 
         for (size_t i = 0; i < vss_component_get_new_target_count(c); i++)
@@ -142,6 +142,13 @@ static void log_places(const struct test_writer *test, const struct vss_writer *
                          d.destination_filename, d.destination_ranges);
         for (size_t i = 0; vss_component_get_restore_subcomponent(c, i, &path, &sub) >= 0; i++)
                 test_log(test, writer, "subcomponent %s %s\\%s", name, or_none(path), sub);
+        for (size_t i = 0; vss_component_get_partial_file(c, i, NULL, NULL, &ranges, NULL) >= 0;
+             i++)
+                if (strchr(ranges, '/'))
+                        test_log(test, writer, "ranges_file %s %zu %s", name, i, ranges);
+        if (vss_component_get_restore_metadata(c))
+                test_log(test, writer, "restore_metadata %s %s", name,
+                         vss_component_get_restore_metadata(c));
 }
 
 static void log_restore(const struct test_writer *test, const struct vss_writer *writer,

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * restore-put.c - see restore-put.h. In this order: what waits for the boot is staged, which nobody
+ * sees; then files are put; then the moves of the boot are registered. A failure undoes what the
+ * engine can undo (R-101), and the status says what is left (R-100).
+ */
+#define _GNU_SOURCE
+#include "backup/restore-put.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "backup/pending.h"
+#include "base/cleanup.h"
+#include "base/file.h"
+
+struct putting {
+        const struct restore_putter *putter;
+        const struct restore_image *image;
+        struct restore_plan *plan;
+        const struct restore_verdict *verdict;
+        struct pending_set *pending; /* when something is staged */
+        struct restore_put_result *result;
+        bool first; /* the pass over what goes before the others */
+        const struct set_place *only; /* of what is staged: the image it comes from, or NULL */
+};
+
+static void note(const struct putting *p, const char *format, ...) VSS_PRINTF(2, 3);
+
+static void note(const struct putting *p, const char *format, ...) {
+        _cleanup_free_ char *words = NULL;
+        va_list ap;
+
+        va_start(ap, format);
+        if (vasprintf(&words, format, ap) < 0)
+                words = NULL;
+        va_end(ap);
+        if (words && p->putter->note)
+                p->putter->note(p->putter->userdata, words);
+}
+
+/* ---- the caller's questions, asked for it ---- */
+
+static bool is_wanted(const struct putting *p, const struct entry *entry) {
+        const struct restore_request *request = p->putter->request;
+
+        return !request->wanted || request->wanted(request->userdata, entry);
+}
+
+static bool is_first(const struct putting *p, const char *path) {
+        for (size_t i = 0; i < p->image->first_count; i++)
+                if (strcmp(p->image->first[i], path) == 0)
+                        return true;
+        return false;
+}
+
+/* is_asked_for() - the first pass has paths of its own */
+static bool is_asked_for(const struct putting *p, const char *path) {
+        const struct restore_request *request = p->putter->request;
+
+        for (size_t i = 0; i < request->paths_count; i++)
+                if (path_is_below(path, request->paths[i]))
+                        return true;
+        return request->paths == NULL;
+}
+
+static const char *where_now(void *userdata, const struct entry *entry) {
+        struct putting *p = userdata;
+
+        return is_first(p, entry->path) == p->first && is_asked_for(p, entry->path) &&
+                               is_wanted(p, entry)
+                       ? restore_plan_now(p->plan, entry)
+                       : NULL;
+}
+
+static const char *where_at_boot(void *userdata, const struct entry *entry) {
+        struct putting *p = userdata;
+
+        return (!p->only || entry->image == p->only) && is_wanted(p, entry)
+                       ? restore_plan_at_boot(p->plan, entry)
+                       : NULL;
+}
+
+static void on_result(void *userdata, const struct entry *entry, const char *placed,
+                      enum restore_outcome outcome, int code, const char *words) {
+        const struct putting *p = userdata;
+        const struct restore_request *request = p->putter->request;
+
+        if (request->result)
+                request->result(request->userdata, entry, placed, outcome, code, words);
+}
+
+static struct restore_request request_of(struct putting *p) {
+        struct restore_request request = *p->putter->request;
+
+        request.chain = p->image->chain;
+        request.image = p->image->image;
+        request.wanted = NULL;
+        request.result = on_result;
+        request.userdata = p;
+        request.whole = true;
+        if (p->verdict->must_be_absent && request.existing == RESTORE_REPLACE)
+                request.existing = RESTORE_MUST_BE_ABSENT;
+        request.in_use =
+                p->putter->settings->rename_in_use ? RESTORE_IN_USE_RENAME : RESTORE_IN_USE_REFUSE;
+        return request;
+}
+
+static void add(struct putting *p, const struct restore_summary *one, int r) {
+        struct restore_summary *total = &p->result->summary;
+
+        total->failed += one->failed;
+        total->links_broken += one->links_broken;
+        total->changed |= r < 0 ? one->changed : one->placed + one->removed > 0;
+        if (r < 0 && !one->changed)
+                return; /* it was put back */
+        total->placed += one->placed;
+        total->kept += one->kept;
+        total->bytes += one->bytes;
+}
+
+/* ---- now ---- */
+
+static int put_pass(struct putting *p, bool first, struct vss_error *reterr) {
+        struct restore_request request = request_of(p);
+        struct restore_summary one = { 0 };
+        int r;
+
+        p->first = first;
+        request.where = where_now;
+        if (first) {
+                request.paths = p->image->first;
+                request.paths_count = p->image->first_count;
+        }
+        r = restore_run(p->putter->store, &request, p->putter->watch, &one, reterr);
+        add(p, &one, r);
+        return r >= 0 && restore_plan_failed(p->plan) ? vss_fail(reterr, -ENOMEM, "out of memory")
+                                                      : r;
+}
+
+static int put_now(struct putting *p, struct vss_error *reterr) {
+        int r = p->image->first_count ? put_pass(p, true, reterr) : 0;
+
+        return r < 0 ? r : put_pass(p, false, reterr);
+}
+
+/* ---- at boot ---- */
+
+static int on_staged(void *userdata, const struct restore_staged *staged,
+                     struct vss_error *reterr) {
+        struct putting *p = userdata;
+
+        return pending_add(p->pending, staged->staged, staged->destination, reterr);
+}
+
+/* stage() - of a later image its own files, whole: what they build on is staged, not in place */
+static int stage(struct putting *p, const char *title, struct vss_error *reterr) {
+        struct restore_request request = request_of(p);
+        struct restore_summary one = { 0 };
+        struct vss_id session;
+        struct chain chain = *p->image->chain;
+        int r = vss_id_new(&session);
+
+        if (r < 0)
+                return vss_fail(reterr, r, "no random numbers");
+        if (p->image->image > 0) {
+                chain.count = p->image->image;
+                p->only = &chain.links[chain.count - 1];
+        }
+        request.chain = &chain;
+        request.image = 0;
+        request.where = where_at_boot;
+        r = pending_begin(p->putter->settings, &session, title, &p->pending, reterr);
+        if (r >= 0)
+                r = restore_stage(p->putter->store, &request, p->putter->watch, on_staged, p, &one,
+                                  reterr);
+        if (r >= 0 && restore_plan_failed(p->plan))
+                r = vss_fail(reterr, -ENOMEM, "out of memory");
+        one.changed = false; /* until the boot nothing is */
+        if (r >= 0)
+                p->result->summary.placed += one.placed;
+        return r;
+}
+
+static int commit(struct putting *p, struct vss_error *reterr) {
+        int r = pending_commit(take(p->pending), reterr);
+
+        if (r < 0)
+                return r;
+        p->result->deferred = true;
+        note(p, "its files are put in place at the next boot%s%s", p->verdict->words ? ": " : "",
+             p->verdict->words ? p->verdict->words : "");
+        return 0;
+}
+
+/* ---- directed ---- */
+
+static int refuse_directed(struct putting *p, struct vss_error *reterr) {
+        struct vss_directed_target target;
+
+        if (!restore_plan_directed(p->plan, 0, &target))
+                return 0;
+        return vss_fail(reterr, E_NOTIMPL,
+                        "its writer wants ranges of '%s/%s' in another file, which this version "
+                        "cannot do (R-81); restore it with --into and follow the application's "
+                        "manual",
+                        target.source_path, target.source_filename);
+}
+
+/* ---- all of it ---- */
+
+static int decide(struct putting *p, struct vss_error *reterr) {
+        struct restore_looker looker = { .putter = p->putter, .image = p->image };
+        const struct restore_plan_ops ops = {
+                .userdata = &looker,
+                .look = restore_look,
+                .was_put = p->image->image > 1 ? restore_was_put : NULL,
+                .stop = restore_look_stop,
+        };
+        int r = restore_plan_decide(p->plan, &ops, reterr);
+
+        restore_looker_done(&looker);
+        if (r >= 0 && p->verdict->warning)
+                note(p, "%s", p->verdict->warning);
+        if (r >= 0 && p->verdict->course == COURSE_NOTHING)
+                r = vss_fail(reterr, p->verdict->code, "%s",
+                             p->verdict->words ? p->verdict->words : "");
+        if (r >= 0 && p->verdict->course == COURSE_MAPPED && p->verdict->words)
+                note(p, "it goes to its alternate location: %s", p->verdict->words);
+        return r;
+}
+
+static int carry_out(struct putting *p, const char *title, struct vss_error *reterr) {
+        bool at_boot = p->verdict->course == COURSE_AT_BOOT;
+        int r = refuse_directed(p, reterr);
+
+        if (r >= 0 && at_boot)
+                r = stage(p, title, reterr);
+        if (r >= 0)
+                r = put_now(p, reterr);
+        if (r >= 0 && at_boot)
+                r = commit(p, reterr);
+        p->pending = pending_abandon(p->pending);
+        return r;
+}
+
+int restore_put(const struct restore_putter *putter, const struct restore_image *image,
+                const struct restore_plan_input *input, struct restore_plan **ret_plan,
+                struct restore_put_result *ret, struct vss_error *reterr) {
+        struct putting p = { .putter = putter, .image = image, .result = ret };
+        int r;
+
+        *ret = (struct restore_put_result){ .status = VSS_RS_NONE };
+        *ret_plan = NULL;
+        r = restore_plan_new(input, &p.plan, reterr);
+        if (r < 0)
+                return r;
+        *ret_plan = p.plan;
+        p.verdict = restore_plan_verdict(p.plan);
+        r = decide(&p, reterr);
+        if (r >= 0)
+                r = carry_out(&p, input->key->name, reterr);
+        ret->status = r >= 0 ? VSS_RS_ALL : ret->summary.changed ? VSS_RS_FAILED : VSS_RS_NONE;
+        return r;
+}
