@@ -31,24 +31,29 @@ static void add_user(struct users *users, long pid) {
         users->pid[users->count++] = pid;
 }
 
-/* what is asked of one open file: its stat(2) and its link in /proc */
+/* What is asked of each open file. /proc is walked once for all of it: there may be thousands. */
 struct question {
         bool (*fits)(const struct question *question, const struct stat *st, const char *link);
-        const struct stat *file; /* is_file() */
-        const char *path; /* is_deleted(): once of this name */
-        const struct hold_former *former;
+        struct stat files[3]; /* is_open(): one of these */
+        size_t count;
+        const char *path; /* is_open(): or once of this name; NULL: that does not count */
+        const struct hold_former *former; /* is_former() */
 };
 
-/* Inode numbers alone repeat between file systems */
-static bool is_file(const struct question *question, const struct stat *st, const char *link) {
-        return st->st_ino == question->file->st_ino && st->st_dev == question->file->st_dev;
+static bool is_deleted(const char *path, const struct stat *st, const char *link) {
+        size_t n = strlen(path);
+
+        return st->st_nlink == 0 && strncmp(link, path, n) == 0 &&
+               strcmp(link + n, " (deleted)") == 0;
 }
 
-static bool is_deleted(const struct question *question, const struct stat *st, const char *link) {
-        size_t n = strlen(question->path);
-
-        return st->st_nlink == 0 && strncmp(link, question->path, n) == 0 &&
-               strcmp(link + n, " (deleted)") == 0;
+/* Inode numbers alone repeat between file systems */
+static bool is_open(const struct question *question, const struct stat *st, const char *link) {
+        for (size_t i = 0; i < question->count; i++)
+                if (st->st_ino == question->files[i].st_ino &&
+                    st->st_dev == question->files[i].st_dev)
+                        return true;
+        return question->path && is_deleted(question->path, st, link);
 }
 
 /* An inode number may be given again: it is the former file only without a name, or set aside. */
@@ -87,7 +92,7 @@ static bool has_open(long pid, const struct question *question) {
 
 /* /proc/locks: "1: POSIX  ADVISORY  WRITE 1234 fd:01:5678 1073741825 1073741825" */
 static void find_lockers(const struct stat *file, struct users *users) {
-        const struct question question = { .fits = is_file, .file = file };
+        const struct question question = { .fits = is_open, .files = { *file }, .count = 1 };
         FILE *locks = fopen("/proc/locks", "re");
         char line[256];
 
@@ -149,20 +154,21 @@ static unsigned name_users(const struct users *users, char *buffer, size_t size)
 static const char *const files[] = { "", "-wal", "-shm" };
 
 unsigned hold_name_users(const char *path, bool open, char *buffer, size_t size) {
+        struct question question = { .fits = is_open, .path = path };
         struct users users = { .count = 0 };
-        struct stat st;
 
         for (size_t i = 0; i < ELEMENTSOF(files); i++) {
                 _cleanup_free_ char *file = database_sidecar(path, files[i]);
-                bool exists = file && stat(file, &st) == 0;
 
-                if (exists && open)
-                        find_openers(&(struct question){ .fits = is_file, .file = &st }, &users);
-                else if (exists)
-                        find_lockers(&st, &users);
+                if (!file || stat(file, &question.files[question.count]) < 0)
+                        continue;
+                if (open)
+                        question.count++;
+                else
+                        find_lockers(&question.files[0], &users);
         }
         if (open)
-                find_openers(&(struct question){ .fits = is_deleted, .path = path }, &users);
+                find_openers(&question, &users);
         return name_users(&users, buffer, size);
 }
 
