@@ -4,8 +4,10 @@
  * the tree, without an inode of the kernel for each of them, in the order in which they lie on
  * disk.
  *
- * Only of a read-only snapshot: of anything else the newest state may be in memory alone. Not of
- * directories, whose number may be that of a subvolume, and not of devices.
+ * Only of a read-only snapshot: of anything else the newest state may be in memory alone. What a
+ * writer changed in its copy was committed when the copy became read-only, ctime and all; only a
+ * size can be late then, and whatever has another ctime than in the base is stored by what fstat()
+ * says. Not of directories, whose number may be that of a subvolume, and not of devices.
  */
 #define _GNU_SOURCE
 #include "backup/looks.h"
