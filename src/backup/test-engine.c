@@ -25,6 +25,7 @@ static void test_fields(void) {
         char field[64], *fields[3];
         struct text text = { 0 };
         char line[] = "a\t\tb";
+        uint8_t bytes[3];
         uint64_t number;
         int64_t with_sign;
 
@@ -42,6 +43,15 @@ static void test_fields(void) {
         CHECK_INT(field_number("18446744073709551615", &number), 0);
         CHECK_INT(field_number("18446744073709551616", &number), -EBADMSG);
         CHECK_INT(field_number("", &number), -EBADMSG);
+        CHECK_INT(field_hex("00ff7e", bytes, 3), 0);
+        CHECK(bytes[0] == 0 && bytes[1] == 0xff && bytes[2] == 0x7e);
+        CHECK_INT(field_hex("00ff7e", bytes, 2), -EBADMSG);
+        CHECK_INT(field_hex("00ff7", bytes, 3), -EBADMSG);
+        CHECK_INT(field_hex("0\xff"
+                            "ff7e",
+                            bytes, 3),
+                  -EBADMSG);
+        CHECK_INT(field_hex("00ff7E", bytes, 3), -EBADMSG);
         CHECK_INT(field_signed("-7", &with_sign), 0);
         CHECK_INT(with_sign, -7);
 }
