@@ -92,6 +92,21 @@ static int check_component(const struct operation *op, uint32_t component,
         return 0;
 }
 
+/* bytes of a manifest that the kernel is asked to read while the provider looks for changes */
+#define AHEAD (64 << 20)
+
+static void read_ahead(struct operation *op, const struct chain *chain) {
+        for (size_t i = 0; i < chain->count; i++) {
+                const struct set_place *place = &chain->links[i];
+                _cleanup_free_ char *name = operation_file(place->operation, MANIFEST_FILE);
+                _cleanup_close_ int fd =
+                        name ? store_open_file(op->set->store, place->set, name, NULL) : -1;
+
+                if (fd >= 0)
+                        (void)posix_fadvise(fd, 0, AHEAD, POSIX_FADV_WILLNEED);
+        }
+}
+
 int op_set_base(struct operation *op, uint32_t component, const struct set_place *base,
                 const struct set_list *list, struct vss_error *reterr) {
         struct set_component *info;
@@ -113,6 +128,8 @@ int op_set_base(struct operation *op, uint32_t component, const struct set_place
                 return r;
         chain_done(&op->bases[component]);
         op->bases[component] = chain;
+        if (component == 0)
+                read_ahead(op, &chain);
         info->base = base->set->id;
         info->base_operation = base->operation;
         info->base_component = base->component;
