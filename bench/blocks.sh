@@ -5,7 +5,7 @@
 # --no-whole-file onto the last copy, restic and borg. Seconds of the whole command, in brackets from
 # the finished shadow copy to the published set; bytes stored, and how many times what changed that
 # is. Then increments of 0.25 and 4 %, to see that the cost is that of the change. Needs root and
-# room for six times the file in W (/var/tmp). Some five minutes with 4 GB.
+# room for nine times the file in W (/var/tmp). Some five minutes with 4 GB.
 set -euo pipefail
 BUILD=$(cd "${1:-${BUILD:?usage: blocks.sh BUILD [GB]}}" && pwd)
 GB=${2:-4}
@@ -27,7 +27,7 @@ cd "$W"
 mkdir at data copies conf
 printf '[service]\nruntime_dir = %s/run\nstate_dir = %s/state\n' "$W" "$W" >conf/vss.conf
 truncate -s $((2 * GB + 2))G data.img
-truncate -s $((5 * GB + 4))G copies.img
+truncate -s $((7 * GB + 4))G copies.img
 for fs in data copies; do
     mkfs.btrfs -q $fs.img >/dev/null
     mount -o loop,noatime $fs.img $fs
@@ -63,7 +63,7 @@ look() {
     mount -o loop,subvol="$1",ro data.img at
 }
 vss=("$BUILD/vssctl" backup --config conf --quiet --json --to copies/store "$W/data/v")
-size_of() { du -s -B1 "$@" 2>/dev/null | awk '{ n += $1 } END { print n + 0 }'; }
+size_of() { du -s -B1 "$@" 2>/dev/null | awk '{ n += $1 } END { printf "%.0f\n", n }'; }
 # run NAME CHANGED PLACE COMMAND...: PLACE is what grows; "-": asked of the command; "=": nothing, what
 # was there is written over
 run() {
