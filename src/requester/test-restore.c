@@ -132,6 +132,8 @@ static void test_restore(void) {
         CHECK_INT(vss_backup_components_initialize_for_restore(bc, xml, NULL), 0);
         CHECK(strstr(fake.calls, "Release CreateSession "));
         column(I);
+        BAD(vss_backup_components_set_selected_for_restore(bc, &key, true, NULL,
+                                                           &error)); /* R-19a */
         BAD(vss_backup_components_pre_restore(bc, &async, &error));
         BAD(vss_backup_components_abort_backup(bc, &error)); /* */
         CHECK_INT(finish(vss_backup_components_gather_writer_metadata), 0);

@@ -22,7 +22,7 @@ ALLOWED = {
     'writers': None,
     'examples': None,
     'tools/vssctl': {'base', 'backup', 'hold'},
-    'tools/vss-betest': {'base'},  # a plain requester (T-1)
+    'tools/vss-betest': {'base', 'backup'},  # a plain requester (T-1); brings files back as vssctl does
     'tools/vss-provider-suite': {'base', 'volume', 'hold'},  # in place of the service
 }
 LIBVSS_BUS = {'bus/names.h', 'bus/wire.h', 'bus/loop.h'}  # all that libvss may take of src/bus

@@ -324,6 +324,19 @@ S
 told 'restoring a .*options="Roll Forward"="All" name=new authoritative=yes roll_forward=3:12' # R-41, R-44, R-46, R-47
 said '^entry.*roll_forward="partial" point="12"'
 
+echo "-- R-145, OQ-R6: which link of a chain this is"
+plain </dev/null
+files; backup
+{ opened; cat <<S; } | lines
+set_previous_backup_stamp $A "the one before"
+set_selected_for_restore $A yes
+pre_restore
+set_previous_backup_stamp $A late => VSS_E_BAD_STATE
+set_file_restore_status $A none
+post_restore
+S
+told 'component a .*previous=the one before'
+
 echo "-- R-83, R-94, R-95: new targets are seen in both events"
 printf 'schema = new_target, copy\n' | plain
 files; backup
@@ -342,6 +355,70 @@ S
 plain </dev/null
 files; backup
 { opened; printf 'add_new_target %s %s/a/* %s/new => VSS_E_NOT_SUPPORTED\n' "$A" "$D" "$R"; } | lines
+
+# ---- restore_files: methods, targets, mappings; the writer finds its files where they went ----
+where_to() { # where_to METHOD [LINE]...: whole restore of a writer with this method and more settings
+    local method=$1
+    shift
+    { printf 'schema = new_target, copy\ncheck_includes = yes\n[restore]\nmethod = %s\nmapping = %s/a/* to=%s/alt recursive\n' \
+        "$method" "$D" "$R"; printf '[component a]\nfiles = %s/a/* mask=0x000f recursive\n' "$D"; printf '%s\n' "$@"; } | writer
+    rm -rf "$R/alt" "$R/new"
+}
+tree() { files; mkdir "$D/a/x"; echo deep >"$D/a/x/deep"; backup; }
+decided() { said "^decided component=\"a\" course=\"$1\" rule=\"$2\""; }
+echo "-- TV-2, TV-3, TV-6, TV-50: R-1, R-50, R-51: by the method"
+where_to restore_if_can_replace; tree; echo changed >"$D/a/one"; rm "$D/a/x/deep"
+restore; decided original R-51; [ "$(cat "$D/a/one" "$D/a/x/deep")" = $'one\ndeep' ] || fail "not restored"; untold used_mapping
+where_to restore_if_not_there; tree; rm "$D/a/one"
+restore; decided mapped R-50; told "used_mapping a $D/a/\* recursive to $R/alt"; told 'status a 2'
+[ "$(cat "$R/alt/one" "$R/alt/x/deep")" = $'one\ndeep' ] || fail "not at the mapped place"
+[ ! -e "$D/a/one" ] || fail "the set was split"
+restore; decided nothing R-50; told 'status a 1' # the mapped place is taken as well
+echo "-- TV-8, TV-18, TV-21, TV-24: R-54, R-55, R-61: in use, and at the next boot"
+busy() { sleep 100 <"$D/a/one" & holder=$!; cleanup_fn "kill $holder 2>/dev/null"; }
+where_to restore_if_can_replace; tree; busy
+restore; decided mapped R-51; said "$holder"; told 'status a 2'; [ -e "$R/alt/one" ] || fail "TV-8"
+where_to restore_to_alternate_location 'restore_target = original_location'; backup
+restore; decided nothing R-72; told 'status a 1'; [ ! -e "$R/alt" ] || fail "TV-18"
+where_to restore_at_reboot_if_cannot_replace; backup; rm "$D/a/x/deep"
+restore; decided at_boot R-55; told 'status a 2'; [ ! -e "$D/a/x/deep" ] || fail "TV-24: the set was split"
+[ -n "$(find "$R/state" -name '*pending*')" ] || fail "TV-24: nothing waits for the boot"
+kill "$holder"; wait "$holder" 2>/dev/null || true
+restore; decided original R-55; [ -e "$D/a/x/deep" ] || fail "TV-23"
+where_to restore_at_reboot; backup; rm "$D/a/x/deep"
+restore; decided at_boot R-54; told 'status a 2'; [ ! -e "$D/a/x/deep" ] || fail "TV-21"
+echo "-- TV-15, TV-17, TV-19: R-53, R-71, R-72: by target"
+where_to restore_to_alternate_location; tree
+restore; decided mapped R-53; [ -e "$R/alt/one" ] || fail "R-53"
+where_to restore_to_alternate_location 'restore_target = original_location'; tree; rm -r "$D/a"
+restore; decided original R-72; [ -e "$D/a/one" ] && [ ! -e "$R/alt" ] || fail "R-72"
+where_to restore_if_can_replace 'restore_target = alternate'; tree
+restore; decided mapped R-71; [ -e "$R/alt/x/deep" ] || fail "R-71"
+echo "-- TV-28, R-82: by a new target, R-91: names below stay"
+where_to restore_if_can_replace; tree
+restore "add_new_target $A $D/a/* $R/new recursive"
+[ "$(cat "$R/new/one" "$R/new/x/deep")" = $'one\ndeep' ] || fail "R-82"; untold used_mapping; told 'status a 2'
+echo "-- TV-30, TV-31, TV-32: R-73, R-81, R-126, R-127, R-128: directed"
+where_to restore_if_can_replace 'restore_target = directed' "directed = $D/a/one 0:3 $R/new/b 5:3" "directed = $D/a/one 0:4 $R/new/whole 0:4"
+tree; rm -r "$D/a"
+restore; decided original R-51; [ -e "$D/a/x/deep" ] && [ ! -e "$D/a/one" ] || fail "R-73"
+[ "$(tail -c 3 "$R/new/b")$(stat -c %s "$R/new/b")" = one8 ] && [ "$(cat "$R/new/whole")" = one ] || fail "R-81"
+where_to restore_if_can_replace "directed = $D/a/one 0:3 $R/new/b 5:3"; tree; rm -r "$D/a"
+restore; [ -e "$D/a/one" ] && [ ! -e "$R/new" ] || fail "R-126"
+echo "-- TV-34, TV-13: R-56, R-52: what a generic program refuses"
+where_to custom; tree; rm "$D/a/one"
+restore; decided nothing R-56; told 'status a 1'; [ ! -e "$D/a/one" ] || fail "R-56"
+where_to stop_restore_start "[restore]" "service = none-of-that-name.service"; tree; rm "$D/a/one"
+restore; decided nothing R-52; told 'status a 1'
+echo "-- R-5: the place where a backup reads is none for a restore"
+mkdir -p "$R/elsewhere"; echo other >"$R/elsewhere/one"
+printf 'check_includes = no\n[component a]\nfiles = %s/a/* mask=0x000f alternate=%s/elsewhere\n' "$D" "$R" | writer
+files; backup; rm "$D/a/one" "$R/elsewhere/one"
+restore; [ "$(cat "$D/a/one")" = other ] && [ ! -e "$R/elsewhere/one" ] || fail "R-5"
+echo "-- R-39: a private copy follows no rule"
+where_to restore_to_alternate_location; tree
+{ opened; printf 'set_selected_for_restore %s yes\npre_restore\nrestore_files %s %s/private\nset_statuses\npost_restore\n' "$A" "$store" "$R"; } | lines
+[ "$(cat "$R/private$D/a/one")" = one ] && [ ! -e "$R/alt" ] || fail "R-39"
 
 echo "-- R-27: what is depended on, by way of the helper"
 no_writers

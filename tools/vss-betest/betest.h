@@ -20,6 +20,7 @@ struct chosen {
         struct vss_component_key key; /* strings owned */
         size_t failed; /* files that could not be copied or brought back */
         bool done; /* copied, or brought back, by us: @failed counts */
+        uint32_t status; /* brought back: enum vss_file_restore_status */
 };
 
 struct copy {
@@ -48,6 +49,7 @@ struct run {
         size_t chosen_count, chosen_capacity;
         struct variable *variables;
         size_t variable_count, variable_capacity;
+        struct back *back; /* what restore_files needs again, or NULL */
         bool writer_failed; /* a status showed one that the script did not expect */
 };
 
@@ -89,8 +91,8 @@ struct word {
 };
 int word_value(const struct word *words, const char *word, uint32_t *ret, struct vss_error *reterr);
 const char *value_word(const struct word *words, uint32_t value); /* "?" when there is none */
-extern const struct word backup_types[], component_types[], writer_states[], restore_targets[],
-        restore_statuses[];
+extern const struct word backup_types[], component_types[], writer_states[], target_words[],
+        status_words[];
 
 int code_from_name(const char *name); /* "VSS_E_BAD_STATE", "ENOENT"; 0 for others */
 int parse_yes(const char *word, bool *ret, struct vss_error *reterr);
@@ -134,6 +136,24 @@ int add_volume(struct run *run, const char *volume, const struct vss_id *provide
 
 /* finish() - @r began a long call: wait for it, or keep it when the line says "async" */
 int finish(struct run *run, int r, struct vss_async *async, struct vss_error *reterr);
+
+/* ---- calls-files.c: the index of a folder of "copy" ---- */
+
+/* component_text() - as it stands there; the caller frees it, NULL when out of memory */
+char *component_text(const struct chosen *c);
+
+/* each_indexed() - the lines of the index of @dir, their words decoded */
+typedef int (*indexed_t)(void *userdata, char *const *words, size_t count);
+int each_indexed(const char *dir, indexed_t sink, void *userdata, struct vss_error *reterr);
+
+/* ---- calls-back.c ---- */
+
+int call_restore_files(struct run *run, const struct words *words, struct vss_error *reterr);
+
+/* services that were stopped run again before PostRestore; others are restarted after it */
+void back_before_post_restore(struct run *run);
+void back_after_post_restore(struct run *run);
+void back_done(struct run *run);
 
 /* ---- say.c: one record, as words for people or as one JSON object (T-6) ---- */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * calls-files.c - what a backup program does with files between the calls: volumes for the set,
- * a plain copy of what the plan names, and bringing it back. A folder of such a copy:
+ * and a plain copy of what the plan names. A folder of such a copy:
  *
  *   files/PATH   files that are there whole
  *   ranges/N     the bytes of the ranges of one file, one behind the other
@@ -219,7 +219,7 @@ static void decode(char *text) {
         *out = '\0';
 }
 
-static char *component_text(const struct chosen *c) {
+char *component_text(const struct chosen *c) {
         char id[VSS_ID_TEXT_SIZE], *text;
         const char *path = c->key.logical_path;
 
@@ -283,10 +283,7 @@ static int copy_file(struct run *run, const struct planned *file, size_t number,
         return 0;
 }
 
-typedef int (*indexed_t)(void *userdata, char *const *words, size_t count);
-
-/* each_indexed() - the lines of the index of @dir, their words decoded */
-static int each_indexed(const char *dir, indexed_t sink, void *userdata, struct vss_error *reterr) {
+int each_indexed(const char *dir, indexed_t sink, void *userdata, struct vss_error *reterr) {
         _cleanup_free_ char *path = path_join(dir, "index"), *line = NULL;
         _cleanup_fclose_ FILE *file = path ? fopen(path, "re") : NULL;
         size_t capacity = 0;
@@ -380,113 +377,6 @@ CALL(copy) {
 
 CALL(plan) {
         return plan_and_copy(run, words, false, reterr);
-}
-
-/* ---- back ---- */
-
-struct returning {
-        struct run *run;
-        const char *dir;
-        const char *into; /* NULL: where it was, or where the new target says */
-};
-
-/* a file set that the requester restores elsewhere */
-static char *target_of(const struct returning *b, const struct vss_component *entry,
-                       const char *path) {
-        const char *name = strrchr(path, '/') + 1;
-        char *target;
-
-        for (size_t i = 0; entry && i < vss_component_get_new_target_count(entry); i++) {
-                const struct vss_wm_filedesc *t = vss_component_get_new_target(entry, i);
-                const char *from = vss_wm_filedesc_get_path(t);
-                size_t n = strlen(from);
-
-                if (!path_is_below(path, from) ||
-                    !vss_filespec_matches(vss_wm_filedesc_get_filespec(t), name) ||
-                    (!vss_wm_filedesc_get_recursive(t) && (size_t)(name - path) != n + 1))
-                        continue;
-                return asprintf(&target, "%s%s", vss_wm_filedesc_get_alternate_location(t),
-                                path + n) < 0
-                               ? NULL
-                               : target;
-        }
-        return asprintf(&target, "%s%s", b->into ? b->into : "", path) < 0 ? NULL : target;
-}
-
-/* I-133, I-187: ranges go into the file that earlier images left; I-129: and its size is set */
-static int return_ranges(const char *from, const char *to, const char *list, uint64_t size) {
-        _cleanup_close_ int in = open(from, O_RDONLY | O_CLOEXEC), out = -1;
-        struct ranges ranges = { 0 };
-        const char *file;
-        off_t at = 0;
-        int r;
-
-        out = open(to, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-        if (in < 0 || out < 0)
-                return -errno;
-        r = ranges_parse(list, &ranges, &file, NULL);
-        if (r >= 0 && ftruncate(out, (off_t)size) < 0)
-                r = -errno;
-        for (size_t i = 0; r >= 0 && i < ranges.count; i++) {
-                if (lseek(out, (off_t)ranges.items[i].offset, SEEK_SET) < 0)
-                        r = -errno;
-                else
-                        r = copy_bytes(in, at, out, ranges.items[i].length);
-                at += (off_t)ranges.items[i].length;
-        }
-        ranges_done(&ranges);
-        return r;
-}
-
-static int return_one(const struct returning *b, struct chosen *chosen, char *const *words,
-                      bool ranges) {
-        const struct planned file = { .path = words[2], .decision = ranges ? RANGES : WHOLE };
-        _cleanup_free_ char *from =
-                stored_path(b->dir, &file, ranges ? strtoul(words[3], NULL, 10) : 0);
-        _cleanup_free_ char *to = target_of(b, entry_of(b->run, chosen), words[2]);
-        int r;
-
-        if (!from || !to)
-                return -ENOMEM;
-        r = ranges ? return_ranges(from, to, words[5], strtoull(words[4], NULL, 10))
-                   : copy_whole(from, to);
-        chosen->failed += r < 0;
-        say_begin("returned");
-        say_text("decision", words[0]);
-        say_text("path", to);
-        if (r < 0)
-                say_code("failed", r);
-        say_end();
-        return r == -ENOMEM ? r : 0;
-}
-
-static int return_file(void *userdata, char *const *words, size_t count) {
-        const struct returning *b = userdata;
-
-        if (count < 3 || strcmp(words[0], "skip") == 0)
-                return 0;
-        for (size_t i = 0; i < b->run->chosen_count; i++) {
-                _cleanup_free_ char *text = component_text(&b->run->chosen[i]);
-
-                if (!text)
-                        return -ENOMEM;
-                if (strcmp(text, words[1]) == 0)
-                        return return_one(b, &b->run->chosen[i], words,
-                                          count == 6 && strcmp(words[0], "ranges") == 0);
-        }
-        return 0; /* of a component that is not selected */
-}
-
-CALL(restore_files) {
-        struct returning b = { .run = run,
-                               .dir = words->items[0],
-                               .into = words->count > 1 ? words->items[1] : NULL };
-
-        for (size_t i = 0; i < run->chosen_count; i++) {
-                run->chosen[i].failed = 0;
-                run->chosen[i].done = true;
-        }
-        return each_indexed(words->items[0], return_file, &b, reterr);
 }
 
 const struct call calls_files[] = {

@@ -352,9 +352,8 @@ static void say_restore(const struct vss_component *c) {
         vss_component_get_roll_forward(c, &type, &point);
         say_bool("selected", vss_component_is_selected_for_restore(c));
         say_bool("additional_restores", vss_component_get_additional_restores(c));
-        say_text("target", value_word(restore_targets, vss_component_get_restore_target(c)));
-        say_text("file_status",
-                 value_word(restore_statuses, vss_component_get_file_restore_status(c)));
+        say_text("target", value_word(target_words, vss_component_get_restore_target(c)));
+        say_text("file_status", value_word(status_words, vss_component_get_file_restore_status(c)));
         say_text("restore_options", vss_component_get_restore_options(c));
         say_text("restore_name", vss_component_get_restore_name(c));
         say_bool("authoritative", vss_component_get_authoritative_restore(c));

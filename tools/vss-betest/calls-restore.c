@@ -253,7 +253,7 @@ CALL(add_alternative_location_mapping) {
 
 CALL(set_file_restore_status) {
         uint32_t status;
-        int r = word_value(restore_statuses, words->items[1], &status, reterr);
+        int r = word_value(status_words, words->items[1], &status, reterr);
 
         if (r < 0)
                 return r;
@@ -264,11 +264,11 @@ CALL(set_file_restore_status) {
 /* as "restore_files" found it, or one word for all */
 CALL(set_statuses) {
         uint32_t all = VSS_RS_UNDEFINED;
-        int r = words->count ? word_value(restore_statuses, words->items[0], &all, reterr) : 0;
+        int r = words->count ? word_value(status_words, words->items[0], &all, reterr) : 0;
 
         for (size_t i = 0; r >= 0 && i < run->chosen_count; i++) {
                 const struct chosen *c = &run->chosen[i];
-                uint32_t status = !c->done ? VSS_RS_NONE : c->failed ? VSS_RS_FAILED : VSS_RS_ALL;
+                uint32_t status = c->done ? c->status : VSS_RS_NONE;
 
                 r = vss_backup_components_set_file_restore_status(
                         run->bc, &c->key, words->count ? all : status, reterr);
@@ -288,9 +288,12 @@ CALL(pre_restore) {
 
 CALL(post_restore) {
         struct vss_async *async = NULL;
-        int r = vss_backup_components_post_restore(run->bc, &async, reterr);
+        int r;
 
+        back_before_post_restore(run);
+        r = vss_backup_components_post_restore(run->bc, &async, reterr);
         r = finish(run, r, async, reterr);
+        back_after_post_restore(run);
         run->under_way = run->under_way && r < 0;
         return r;
 }

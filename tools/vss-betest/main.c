@@ -288,14 +288,17 @@ static void close_bracket(struct run *run) {
         for (size_t i = 0; i < run->chosen_count; i++)
                 (void)vss_backup_components_set_file_restore_status(
                         run->bc, &run->chosen[i].key,
-                        run->chosen[i].done ? VSS_RS_FAILED : VSS_RS_NONE, NULL);
+                        run->chosen[i].done ? run->chosen[i].status : VSS_RS_NONE, NULL);
+        back_before_post_restore(run);
         if (vss_backup_components_post_restore(run->bc, &async, NULL) >= 0)
                 (void)vss_async_finish(async, NULL);
+        back_after_post_restore(run);
 }
 
 static void run_done(struct run *run) {
         close_bracket(run);
         forget_object(run);
+        back_done(run);
         for (size_t i = 0; i < run->variable_count; i++) {
                 free(run->variables[i].name);
                 free(run->variables[i].value);

@@ -164,16 +164,16 @@ const struct word writer_states[] = {
         { "failed_at_backup_shutdown", VSS_WS_FAILED_AT_BACKUPSHUTDOWN },
         { NULL, 0 }
 };
-const struct word restore_targets[] = { { "original", VSS_RT_ORIGINAL },
-                                        { "alternate", VSS_RT_ALTERNATE },
-                                        { "directed", VSS_RT_DIRECTED },
-                                        { "original_location", VSS_RT_ORIGINAL_LOCATION },
-                                        { NULL, 0 } };
-const struct word restore_statuses[] = { { "undefined", VSS_RS_UNDEFINED },
-                                         { "none", VSS_RS_NONE },
-                                         { "all", VSS_RS_ALL },
-                                         { "failed", VSS_RS_FAILED },
-                                         { NULL, 0 } };
+const struct word target_words[] = { { "original", VSS_RT_ORIGINAL },
+                                     { "alternate", VSS_RT_ALTERNATE },
+                                     { "directed", VSS_RT_DIRECTED },
+                                     { "original_location", VSS_RT_ORIGINAL_LOCATION },
+                                     { NULL, 0 } };
+const struct word status_words[] = { { "undefined", VSS_RS_UNDEFINED },
+                                     { "none", VSS_RS_NONE },
+                                     { "all", VSS_RS_ALL },
+                                     { "failed", VSS_RS_FAILED },
+                                     { NULL, 0 } };
 
 int word_value(const struct word *words, const char *word, uint32_t *ret,
                struct vss_error *reterr) {
