@@ -34,6 +34,8 @@ struct restore_run {
                       struct vss_error *reterr);
         void *userdata;
         struct probing *probing; /* it only looks */
+        const struct directed_target *targets; /* these, and nothing else */
+        size_t targets_count;
 };
 
 /* ---- entries ---- */
@@ -480,7 +482,9 @@ static int run_restore(const struct restore_run *run, struct restore_summary *re
         if (r >= 0 && request->image > 0 && request->remove_gone)
                 r = remove_gone(&restore, reterr);
         if (r >= 0)
-                r = place_all(&restore, reterr);
+                r = run->targets
+                            ? restore_targets(&restore, run->targets, run->targets_count, reterr)
+                            : place_all(&restore, reterr);
         left = places_leave(&restore.places, &error);
         if (left >= 0 && !restore.places.staging)
                 left = places_sync(&restore.places, &error);
@@ -542,6 +546,30 @@ int restore_probe(struct store *store, const struct restore_request *request,
         restore_done(&restore);
         probing_free(run.probing);
         return r;
+}
+
+int restore_directed(struct store *store, const struct restore_request *request,
+                     const struct directed_target *targets, size_t count,
+                     const struct engine_watch *watch, struct restore_summary *ret,
+                     struct vss_error *reterr) {
+        const struct restore_request whole = { .chain = request->chain,
+                                               .image = request->image,
+                                               .into = request->into,
+                                               .trusted_roots = request->trusted_roots,
+                                               .trusted_roots_count = request->trusted_roots_count,
+                                               .in_use = request->in_use,
+                                               .undo_dir = request->undo_dir,
+                                               .whole = true };
+        const struct restore_run run = { .store = store,
+                                         .request = &whole,
+                                         .watch = watch,
+                                         .targets = targets,
+                                         .targets_count = count };
+
+        *ret = (struct restore_summary){ 0 };
+        if (count == 0)
+                return vss_fail(reterr, E_INVALIDARG, "there are no ranges to direct");
+        return run_restore(&run, ret, reterr);
 }
 
 int restore_copy_out(struct store *store, const struct chain *chain, const char *path, int fd,

@@ -41,6 +41,12 @@ int restore_leaf(struct restore *restore, const struct view_item *item, struct s
 bool spot_is_exact(const struct spot *spot);
 int spot_not_exact(const struct spot *spot, struct vss_error *reterr);
 
+/* ---- restore-directed.c ---- */
+
+/* restore_targets() - everything made beside, for restore_directed() */
+int restore_targets(struct restore *restore, const struct directed_target *targets, size_t count,
+                    struct vss_error *reterr);
+
 /* ---- probe.c ---- */
 
 struct probing *probing_new(void (*found)(void *userdata, const struct entry *entry,

@@ -593,6 +593,156 @@ static void test_immutable(void) { /* R-60 d */
         unload(&saved);
 }
 
+/* ---- for later ---- */
+
+struct staged_one {
+        char staged[300], destination[300];
+        bool is_directory, replaces;
+};
+
+struct staged_all {
+        struct staged_one items[8];
+        unsigned count;
+        int refuse; /* at this one */
+};
+
+static int take_staged(void *userdata, const struct restore_staged *staged,
+                       struct vss_error *reterr) {
+        struct staged_all *all = userdata;
+        struct staged_one *one = &all->items[all->count++];
+        char folder[300];
+        struct stat st;
+
+        snprintf(one->staged, sizeof(one->staged), "%s", staged->staged);
+        snprintf(one->destination, sizeof(one->destination), "%s", staged->destination);
+        one->is_directory = staged->is_directory;
+        one->replaces = staged->replaces;
+        snprintf(folder, sizeof(folder), "%s", staged->destination);
+        *strrchr(folder, '/') = '\0';
+        CHECK_INT(stat(folder, &st), 0);
+        CHECK(st.st_dev == staged->parent_device && st.st_ino == staged->parent_inode);
+        CHECK(strncmp(staged->staged, folder, strlen(folder)) == 0);
+        return (int)all->count == all->refuse ? vss_fail(reterr, -EDQUOT, "no more of these") : 0;
+}
+
+static void test_stage(void) { /* */
+        struct vss_error error = VSS_ERROR_INIT;
+        struct restore_summary summary;
+        struct restore_request request;
+        struct staged_all all = { .refuse = 2 };
+        struct told told = { 0 };
+        struct saved saved;
+        struct stat st;
+
+        three_files();
+        put(at("source/a/one"), "older");
+        CHECK_INT(chmod(at("source/a/one"), 0600), 0);
+        CHECK_INT(remove_tree(AT_FDCWD, at("source/a/new")), 0);
+        load(&saved);
+        request = whole_of(&saved, &told);
+        request.whole = false;
+        CHECK_INT(restore_stage(store, &request, NULL, take_staged, &all, &summary, &error),
+                  -EDQUOT);
+        CHECK(!summary.changed && has(at("source/a/one"), "older"));
+        check_nothing_left();
+        all = (struct staged_all){ 0 };
+        CHECK_INT(restore_stage(store, &request, NULL, take_staged, &all, &summary, &error), 0);
+        CHECK_INT(all.count, 3);
+        CHECK(has(at("source/a/one"), "older") && is_absent(at("source/a/new")));
+        CHECK(is_absent(at("undo")) || rmdir(at("undo")) == 0);
+        /* no restore cleans it away */
+        request.paths = (const char *[]){ "/nothing" };
+        request.paths_count = 1;
+        CHECK_INT(restore_run(store, &request, NULL, &summary, &error), 0);
+        request.paths = NULL;
+        for (unsigned i = 0; i < all.count; i++) {
+                CHECK(all.items[i].is_directory == (strstr(all.items[i].destination, "new") != 0));
+                CHECK(all.items[i].replaces != all.items[i].is_directory);
+                CHECK_INT(rename(all.items[i].staged, all.items[i].destination), 0);
+        }
+        CHECK(has(at("source/a/one"), "one") && has(at("source/a/new/deep/two"), "two"));
+        CHECK_INT(stat(at("source/a/one"), &st), 0);
+        CHECK_INT(st.st_mode & 07777, 0644);
+        check_nothing_left();
+        request.remove_gone = true;
+        CHECK_INT(restore_stage(store, &request, NULL, take_staged, &all, &summary, &error),
+                  E_INVALIDARG);
+        vss_error_clear(&error);
+        unload(&saved);
+}
+
+/* ---- elsewhere ---- */
+
+static struct restore_summary direct(const struct saved *saved,
+                                     const struct directed_target *targets, size_t count,
+                                     int expected) {
+        const struct restore_request request = { .chain = &saved->chain, .undo_dir = at("undo") };
+        struct vss_error error = VSS_ERROR_INIT;
+        struct restore_summary summary;
+
+        CHECK_INT(restore_directed(store, &request, targets, count, NULL, &summary, &error),
+                  expected);
+        vss_error_clear(&error);
+        check_nothing_left();
+        return summary;
+}
+
+static void test_directed(void) { /* */
+        const struct byte_range from[] = { { 0, 2 }, { 4, 3 } }, to[] = { { 3, 2 }, { 0, 3 } };
+        const struct byte_range all = { 0, 10 }, second = { 6, 2 };
+        struct directed_target targets[4];
+        struct saved saved;
+        struct stat st;
+
+        begin();
+        put(at("source/a"), "0123456789");
+        put(at("source/b"), "abcdefghij");
+        CHECK_INT(chmod(at("source/b"), 0640), 0);
+        save(VSS_BT_FULL);
+        put(at("source/a"), "ABCDEFGHIJKLMNO");
+        CHECK_INT(chmod(at("source/a"), 0604), 0);
+        load(&saved);
+        /* in place, from two sources, to a new folder, and a whole file */
+        targets[0] = (struct directed_target){ strdup(at("source/a")), strdup(at("source/a")), from,
+                                               to, 2 };
+        targets[1] = (struct directed_target){ strdup(at("source/b")), targets[0].source, from,
+                                               &second, 1 };
+        targets[2] = (struct directed_target){ targets[1].source, strdup(at("to/new/copy")), &all,
+                                               &all, 1 };
+        targets[3] =
+                (struct directed_target){ targets[0].source, strdup(at("to/other")), from, to, 1 };
+        CHECK_INT(direct(&saved, targets, 4, 0).placed, 3);
+        CHECK(has(at("source/a"), "45601FabIJKLMNO"));
+        CHECK(has(at("to/new/copy"), "abcdefghij"));
+        CHECK_INT(stat(at("source/a"), &st), 0);
+        CHECK_INT(st.st_mode & 07777, 0604);
+        CHECK_INT(stat(at("to/new/copy"), &st), 0);
+        CHECK_INT(st.st_mode & 07777, 0640);
+        CHECK_INT(stat(at("to/other"), &st), 0);
+        CHECK_INT(st.st_size, 5);
+        /* what comes later fails: nothing of it */
+        put(at("source/a"), "mine");
+        CHECK_INT(mkdir(at("to/way"), 0755), 0);
+        free((void *)(uintptr_t)targets[3].destination);
+        targets[3].destination = strdup(at("to/way"));
+        CHECK(!direct(&saved, targets, 4, -EISDIR).changed);
+        CHECK(has(at("source/a"), "mine"));
+        targets[2].source = "/no/such/file";
+        CHECK(!direct(&saved, targets, 3, VSS_E_OBJECT_NOT_FOUND).changed);
+        targets[1].destination_ranges = to;
+        CHECK(!direct(&saved, targets, 2, E_INVALIDARG).changed); /* overlap */
+        targets[0].destination_ranges = &all;
+        targets[0].ranges_count = 1;
+        CHECK(!direct(&saved, targets, 1, E_INVALIDARG).changed); /* lengths */
+        CHECK(has(at("source/a"), "mine"));
+        for (unsigned i = 0; i < 2; i++)
+                free((void *)(uintptr_t)targets[i].source);
+        free((void *)(uintptr_t)targets[0].destination);
+        for (unsigned i = 2; i < 4; i++)
+                free((void *)(uintptr_t)targets[i].destination);
+        unload(&saved);
+}
+
 int main(void) {
         scratch_folder(scratch);
         RUN(test_where);
@@ -604,6 +754,8 @@ int main(void) {
         RUN(test_probe);
         RUN(test_in_use);
         RUN(test_immutable);
+        RUN(test_stage);
+        RUN(test_directed);
         store = store_close(store);
         return 0;
 }
