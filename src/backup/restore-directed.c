@@ -357,7 +357,7 @@ static int make_destination(struct directed *directed, struct spot *spot, const 
         _cleanup_close_ int present = spot->beside[0] ? open_present(spot, reterr) : -ENOENT;
         uint64_t size;
         struct stat st;
-        size_t first;
+        size_t first = 0;
         int cloned = 0, r = present < 0 && present != -ENOENT ? present : 0;
 
         if (r >= 0 && present >= 0)
