@@ -234,27 +234,37 @@ static int set(const struct undo_item *item, int at, const struct undo_attribute
 
 int commit_set(struct commit *commit, const struct undo_item *item, int at, const char *full,
                struct vss_error *reterr) {
+        commit->sets = true;
         item->set_new->record.path = (char *)(uintptr_t)full;
         return set(item, at, item->set_new, item->set_new->record.kind == ENTRY_DIRECTORY, reterr);
 }
 
 int commit_unset(struct commit *commit, const struct undo_item *item, int at, const char *full,
                  struct vss_error *reterr) {
+        /* what another restore set since stays */
+        if (!commit->sets && !commit->recovering)
+                return 0;
         item->set_old->record.path = (char *)(uintptr_t)full;
         return set(item, at, item->set_old, true, reterr);
+}
+
+static int set_time(int fd, int64_t seconds, uint32_t nanoseconds) {
+        struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { seconds, (long)nanoseconds } };
+
+        return futimens(fd, times) < 0 ? -errno : 0;
 }
 
 int commit_times(struct commit *commit, const struct undo_item *item, int at, const char *full,
                  struct vss_error *reterr) {
         enum undo_mark mark = undo_list_marked(commit->list);
-        const struct record *record = mark == MARK_NONE || mark == MARK_UNDO
-                                              ? &item->set_old->record
-                                              : &item->set_new->record;
-        struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
-                                     { record->mtime, (long)record->mtime_ns } };
+        bool old = mark == MARK_NONE || mark == MARK_UNDO;
+        const struct record *record;
 
         /* later than that nobody knows what the time says */
-        if (commit->recovering && mark != MARK_COMMIT)
+        if (item->name[0] || (commit->recovering && mark != MARK_COMMIT))
                 return 0;
-        return item->name[0] || futimens(at, times) >= 0 ? 0 : -errno;
+        if (item->kind == UNDO_TIME)
+                return old ? set_time(at, item->old_ctime, item->old_ctime_ns) : 0;
+        record = old ? &item->set_old->record : &item->set_new->record;
+        return set_time(at, record->mtime, record->mtime_ns);
 }

@@ -203,7 +203,8 @@ int commit_clean(struct commit *commit, struct vss_error *reterr) {
         static const struct step steps[] = { { UNDO_REMOVE, clean },
                                              { UNDO_WRITE, clean },
                                              { UNDO_PUT, clean } };
-        static const struct step times = { UNDO_SET, commit_times };
+        static const struct step times[] = { { UNDO_SET, commit_times },
+                                             { UNDO_TIME, commit_times } };
         int first = 0;
 
         for (size_t i = 0; i < ELEMENTSOF(steps); i++) {
@@ -215,7 +216,7 @@ int commit_clean(struct commit *commit, struct vss_error *reterr) {
                         first = vss_fail(reterr, r, "%s", vss_error_message(&error));
         }
         /* what goes changes the time of its folder */
-        (void)all(commit, &times, 1, PASS_GO_ON, NULL);
+        (void)all(commit, times, ELEMENTSOF(times), PASS_GO_ON, NULL);
         return first;
 }
 

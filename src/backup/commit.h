@@ -26,6 +26,7 @@ struct commit {
         void (*stays)(void *userdata, const char *path, int code, const char *words);
         void *userdata;
         uint64_t elsewhere;
+        bool sets; /* attributes in place may have been changed */
         /* the folder of the current item */
         size_t root;
         char *folder;

@@ -148,6 +148,8 @@ static int pop_level(struct places *places, struct vss_error *reterr) {
                              level->path);
         if (r >= 0 && level->has_record)
                 r = set_attributes(places, level, above, reterr);
+        else if (r >= 0 && places->staging && !level->staged)
+                r = staging_time(places->staging, level, places->current, reterr);
         level_done(level);
         places->levels_count--;
         return r;

@@ -204,6 +204,15 @@ int staging_set(struct staging *staging, const struct place_level *level, size_t
         return r;
 }
 
+int staging_time(struct staging *staging, const struct place_level *level, size_t root,
+                 struct vss_error *reterr) {
+        struct undo_item item = item_in(level, root, UNDO_TIME, "");
+
+        item.old_ctime = level->mtime.tv_sec;
+        item.old_ctime_ns = (uint32_t)level->mtime.tv_nsec;
+        return undo_list_put(staging->list, &item, reterr);
+}
+
 /* ---- trees ---- */
 
 static int tree_key(size_t root, const char *path, size_t size, uint8_t ret[16]) {

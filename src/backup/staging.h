@@ -39,6 +39,11 @@ int staging_set(struct staging *staging, const struct place_level *level, size_t
                 const char *name, int fd, const struct record *record,
                 const struct attributes *attributes, struct vss_error *reterr);
 
+/* staging_time() - an existing directory that the backup does not have: should all be undone, its
+ * time as well */
+int staging_time(struct staging *staging, const struct place_level *level, size_t root,
+                 struct vss_error *reterr);
+
 /*
  * staging_open_tree() - the directory @name, absent in @level, beside its place: made if it is not
  * there yet

@@ -258,7 +258,7 @@ static int get_line(struct undo_line *line, char **fields, size_t count, struct 
                 r = get_folder(line, fields, count);
                 return r < 0 ? r : LINE_HEAD + 100; /* nothing to tell */
         }
-        if (strlen(what) != 1 || !strchr("pwrs", what[0]))
+        if (strlen(what) != 1 || !strchr("pwrst", what[0]))
                 return -EBADMSG;
         r = get_item(line, fields, count, ret);
         return r < 0 ? r : LINE_ITEM;

@@ -12,7 +12,8 @@ enum undo_kind {
         UNDO_PUT = 'p', /* what lies beside takes the name; what had it lies beside then */
         UNDO_WRITE = 'w', /* ranges of what lies beside are written into the file in place */
         UNDO_REMOVE = 'r', /* the thing in place is put beside */
-        UNDO_SET = 's' /* owner, mode, times, attributes of what is in place */
+        UNDO_SET = 's', /* owner, mode, times, attributes of what is in place */
+        UNDO_TIME = 't' /* of the folder itself; old_ctime is the time of its change at first */
 };
 
 enum undo_mark {

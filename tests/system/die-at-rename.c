@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * die-at-rename.c - to be preloaded: the process is killed as it is about to rename a name that
- * begins with $DIE_FROM, or to $DIE_TO, or as it just did ($DIE_AFTER=1).
+ * begins with $DIE_FROM, or to $DIE_TO, or as it just did ($DIE_AFTER=1); or as it is about to do
+ * the $DIE_RENAME-th rename with flags. With $NO_FLAGS=1 renames know no flags, as on some file
+ * systems.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,4 +25,18 @@ int renameat(int old_at, const char *old_path, int new_at, const char *new_path)
         if (hit)
                 kill(getpid(), SIGKILL);
         return r;
+}
+
+int renameat2(int old_at, const char *old_path, int new_at, const char *new_path, unsigned flags) {
+        int (*real)(int, const char *, int, const char *, unsigned) = dlsym(RTLD_NEXT, "renameat2");
+        const char *number = getenv("DIE_RENAME");
+        static int count;
+
+        if (number && flags != 0 && __atomic_add_fetch(&count, 1, __ATOMIC_RELAXED) == atoi(number))
+                kill(getpid(), SIGKILL);
+        if (flags != 0 && getenv("NO_FLAGS")) {
+                errno = EINVAL;
+                return -1;
+        }
+        return real(old_at, old_path, new_at, new_path, flags);
 }

@@ -1,0 +1,189 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# restore-whole.sh - all of a restore or nothing, on ext4, xfs, btrfs and a file system that cannot
+# exchange names: killed at any moment, without room, read-only, with things in the way, by two at
+# once, with files in use, ranges of large files, attackers.
+. "$(dirname "$0")/../functions.sh"
+requires python3
+TOOL=$BUILD/src/backup/engine-tool
+W=$SCRATCH
+cd "$W"
+says() { local words=$1; shift; ! "$@" >said 2>&1 && grep -q "$words" said || { cat said; return 1; }; }
+# everything about a tree but the times of reading and changing
+state() { (cd "$1" && find . -printf '%P|%y|%m|%U|%G|%n|%l|%T@\n' | sort; find . -type f -exec sha256sum {} + | sort); }
+nothing_beside() {
+    [ -z "$(find "$@" -name '.vss-*' 2>/dev/null)" ] || fail "left beside: $(find "$@" -name '.vss-*')"
+    [ -z "$(ls undo 2>/dev/null)" ] || fail "lists left: $(ls undo)"
+}
+W_() { "$TOOL" restore -w -u "$W/undo" "$@"; }
+
+# old trees and new ones, with a backup of the new; $1: where it goes, as the backup knows it
+old_tree() { # something of all: replaced, kept, changed in kind, attributes
+    local i
+    rm -rf "$1"; mkdir -p "$1/a/sub" "$1/empty"
+    for i in {1..40}; do echo "old $i" >"$1/a/f$i"; done
+    echo own >"$1/a/own"; echo x >"$1/kind"; chmod 711 "$1/a"; ln -s nowhere "$1/link"; echo l >"$1/hard1"; ln "$1/hard1" "$1/hard2"
+    find "$1" -exec touch -h -d '2001-02-03 04:05:06' {} +
+}
+new_tree() {
+    mkdir -p "$1/a/new/deep" "$1/kind"
+    for i in {1..60}; do echo "new $i" >"$1/a/f$i"; done
+    for i in {1..30}; do echo "deep $i" >"$1/a/new/deep/$i"; done
+    echo y >"$1/kind/y"; ln -s elsewhere "$1/link"; chmod 750 "$1/a"; chown 7:8 "$1/a/f2"
+    head -c 700000 /dev/urandom >"$1/large"; ln "$1/large" "$1/a/large"; mkfifo "$1/fifo"
+    touch -d '2010-02-03 04:05:06' "$1/a/f1" "$1/a/new/deep" "$1/a" "$1/kind" "$1"
+}
+new_tree s
+"$TOOL" backup store /t="$W/s" >/dev/null
+
+# killed at any moment: before, old or something of both; the next restore, of whatever, ends it
+test_killed() { # R-59, R-101
+    local fs=$1 t=$2 both=0 killed=0 i most start
+    old_tree "$t/t"; state "$t/t" >before
+    start=$EPOCHREALTIME
+    W_ store latest "$t" >/dev/null
+    most=$(awk "BEGIN { print ($EPOCHREALTIME - $start) * 1.2 }")
+    state "$t/t" >after; nothing_beside "$t"
+    cmp -s before after && fail "nothing happened"
+    for i in {1..25}; do
+        old_tree "$t/t"
+        timeout -s KILL "$(awk "BEGIN { srand($i$RANDOM); print 0.002 + rand() * $most }")" \
+            "$TOOL" restore -w -u "$W/undo" store latest "$t" >/dev/null 2>&1 || killed=$((killed + 1))
+        # a killed process may take a moment to die
+        for _ in {1..100}; do
+            { [ -z "$(ls undo)" ] || flock -n undo/*.undo true; } && break
+            sleep 0.05
+        done
+        # another restore, elsewhere, finishes what was begun or takes it away
+        "$TOOL" restore -u "$W/undo" store latest "$t/elsewhere" /t/link >/dev/null
+        [ -z "$(ls undo)" ] || fail "$fs: a list is left: $(ls undo)"
+        (cd "$t/t" && find . -name '.vss-*' -prune -o -type f -exec sha256sum {} + | sort) >now
+        if cmp -s now <(grep -v '|' before); then :
+        elif cmp -s now <(grep -v '|' after); then both=$((both + 1))
+        else fail "$fs: neither the old nor the new state after a kill: $(diff now <(grep -v '|' after) | head -5)"; fi
+        W_ store latest "$t" >/dev/null
+        nothing_beside "$t"
+        state "$t/t" | cmp -s - after || fail "$fs: another end: $(state "$t/t" | diff - after | head -5)"
+    done
+    [ $killed -gt 3 ] || fail "$fs: killed only $killed times"
+    echo "ok $fs: killed $killed of 25 times, $both of 25 came to the end"
+}
+
+# at each single rename of the last step
+test_killed_at_each() { # R-100
+    local fs=$1 t=$2 i forward=0
+    for i in 1 2 3 7 30 60 61 62 63 64 65 66 67 68 69 70; do
+        old_tree "$t/t"
+        LD_PRELOAD=$BUILD/tests/die-at-rename.so DIE_RENAME=$i W_ store latest "$t" >/dev/null 2>&1 || true
+        "$TOOL" restore -u "$W/undo" store latest "$t/elsewhere" /t/link >/dev/null
+        (cd "$t/t" && find . -name '.vss-*' -prune -o -type f -exec sha256sum {} + | sort) >now
+        cmp -s now <(grep -v '|' after) && forward=$((forward + 1)) || cmp -s now <(grep -v '|' before) ||
+            fail "$fs: mixed after the rename $i: $(diff now <(grep -v '|' after) | head -5)"
+        W_ store latest "$t" >/dev/null
+        nothing_beside "$t"
+    done
+    [ $forward -ge 3 ] || fail "$fs: never finished"
+    echo "ok $fs: killed at the renames of the last step, $forward of 16 finished"
+}
+
+test_in_the_way() { # R-59, R-60 b, R-100: undone, attributes and times too
+    local fs=$1 t=$2
+    old_tree "$t/t"; rm "$t/t/link"; mkdir -p "$t/t/link/full"; touch -d '2003-04-05' "$t/t/a" "$t/t"
+    state "$t/t" >b; says 'nothing was changed: .*not empty is in the way' W_ store latest "$t"
+    state "$t/t" | cmp -s - b || fail "$fs: not undone: $(state "$t/t" | diff - b | head)"
+    nothing_beside "$t"
+    echo "ok $fs: something in the way"
+}
+
+test_full() { # R-100: no room half way
+    local fs=$1 t=$2
+    old_tree "$t/t"; rm -rf "$t/elsewhere"; sync -f "$t"
+    head -c 1G /dev/zero >"$t/fill" 2>/dev/null || true
+    sync -f "$t"; truncate -s -200K "$t/fill"; sync -f "$t"
+    state "$t/t" >b; W_ store latest "$t" >said 2>&1 && fail "$fs: there was room"
+    grep -q 'nothing was changed\|No space' said || fail "$fs: $(cat said)"
+    state "$t/t" | cmp -s - b || fail "$fs: not undone: $(state "$t/t" | diff - b | head)"
+    nothing_beside "$t"; rm "$t/fill"; sync -f "$t"
+    W_ store latest "$t" >/dev/null; nothing_beside "$t"
+    echo "ok $fs: no room"
+}
+
+test_read_only() {
+    local fs=$1 t=$2
+    old_tree "$t/t"; state "$t/t" >b; mount -o remount,ro "$t"
+    says 'Read-only file system' W_ store latest "$t"
+    mount -o remount,rw "$t"; state "$t/t" | cmp -s - b || fail "$fs: changed"
+    nothing_beside "$t"
+    echo "ok $fs: read-only"
+}
+
+# R-123, R-124: ranges into a large file, and the same undone because of what comes after
+test_ranges() {
+    local fs=$1 t=$2 k
+    rm -rf "$t"/t store-r; mkdir -p "$t/t" r
+    head -c 3000000 /dev/urandom >r/big; cp r/big full
+    "$TOOL" backup -K store-r /t/big="$W/r/big" >/dev/null
+    printf NEW | dd of=r/big bs=1 seek=100000 conv=notrunc status=none; head -c 50000 /dev/zero >>r/big
+    "$TOOL" ranges store-r /t/big="$W/r/big" 100000:4096,2900000:150000 >/dev/null
+    for k in one two; do
+        cp full "$t/t/big"; [ $k = one ] || ln "$t/t/big" "$t/t/other"
+        chmod 640 "$t/t/big"; touch -d '2004-05-06' "$t/t/big"
+        if [ $k = two ]; then
+            state "$t/t" >b; says 'other names' W_ -l -k /t/big store-r latest "$t"
+            state "$t/t" | cmp -s - b || fail "$fs: changed"
+        else
+            W_ -l -k /t/big store-r latest "$t" >/dev/null; cmp r/big "$t/t/big" || fail "$fs: ranges"
+            [ "$(stat -c %a "$t/t/big")" = "$(stat -c %a r/big)" ] || fail "$fs: mode"
+        fi
+    done
+    nothing_beside "$t"; rm -rf "$t/t"
+    says 'only ranges of it, restore its base' W_ -l -k /t/big store-r latest "$t"
+    nothing_beside "$t"
+    echo "ok $fs: ranges"
+}
+
+test_two_at_once() { # each whole, the last one wins; none leaves anything
+    local fs=$1 t=$2 i
+    for i in {1..5}; do
+        old_tree "$t/t"
+        W_ store latest "$t" >/dev/null 2>one & local a=$!
+        W_ store latest "$t" >/dev/null 2>two & local b=$!
+        local bad=0; wait $a || bad=$((bad + 1)); wait $b || { bad=$((bad + 1)); }
+        [ $bad -lt 2 ] || fail "$fs: both failed: $(cat one two)"
+        [ $bad = 0 ] || grep -qh 'nothing was changed' one two || fail "$fs: $(cat one two)"
+        nothing_beside "$t"
+        # the one that took its things back may have brought a directory's time with it
+        sed 's/|[^|]*$//' after >a; state "$t/t" | sed 's/|[^|]*$//' | cmp -s - a || fail "$fs: $(state "$t/t" | diff - after | head -5)"
+    done
+    echo "ok $fs: two at once"
+}
+
+test_names() { # of 255 bytes, and paths that no call takes in one piece
+    local fs=$1 t=$2 n p i
+    n=$(printf '%0255d' 0); rm -rf n store-n "$t/t"; mkdir -p n
+    python3 - "$n" <<'P'
+import os, sys
+n = sys.argv[1]; os.chdir('n'); open(n, 'w').write('long')
+for i in range(20): os.mkdir(n[:250] + 'd'); os.chdir(n[:250] + 'd'); open('f', 'w').write(str(i))
+P
+    "$TOOL" backup store-n /t="$W/n" >/dev/null
+    for i in 1 2; do W_ store-n latest "$t" >/dev/null; "$BUILD/tests/tree-compare" n "$t/t" || fail "$fs: names"; done
+    nothing_beside "$t"; rm -rf n "$t/t"
+    echo "ok $fs: long names"
+}
+
+test_no_exchange() { # as on file systems whose renames know no flags
+    (export LD_PRELOAD="$BUILD/tests/die-at-rename.so" NO_FLAGS=1
+     test_killed_at_each "$1 without exchange" "$2"; test_in_the_way "$1 without exchange" "$2")
+}
+
+all_of() {
+    test_killed "$@"; test_killed_at_each "$@"; test_no_exchange "$@"; test_in_the_way "$@"; test_full "$@"; test_read_only "$@"
+    test_ranges "$@"; test_two_at_once "$@"; test_names "$@"
+}
+for fs in ${*:-ext4 xfs btrfs}; do
+    case $fs in ext4) size=64M ;; xfs) size=320M ;; *) size=160M ;; esac
+    (make_fs "$fs" "$size" "$W/$fs") || { echo "-- no $fs"; continue; }
+    all_of "$fs" "$W/$fs"
+    umount "$W/$fs"
+done
