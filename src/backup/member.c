@@ -88,8 +88,9 @@ static int put_record(struct pass *pass, struct record *record) {
         int r = manifest_put(pass->run, record);
 
         component->entries++;
-        /* a name more of a file brings no bytes of its own */
-        component->bytes += record->archive == ARCHIVE_NONE || record->link[0] ? 0 : record->size;
+        /* a name more of a file brings no bytes of its own; of ranges who stores them knows */
+        if (record->archive == ARCHIVE_DATA && !record->link[0])
+                component->bytes += record->size;
         if (!record->has_digest || record->link[0] || record->archive != ARCHIVE_DATA)
                 return r;
         count = content_digest_chunks(pass->op->digest, &numbers, &digests);
@@ -457,6 +458,7 @@ int member_store_ranges(struct pass *pass, int fd, const char *path, const struc
         r = feed_ranges(pass, fd, &member, &held, ranges, count, &feed);
         if (r != 0)
                 return r;
+        op_info(op)->components[held.component].bytes += total;
         record = held;
         record.size = (uint64_t)st->st_size; /* I-129 */
         record.archive = ARCHIVE_RANGES;

@@ -257,6 +257,7 @@ expect_less() { [ "$(stored)" -lt "$1" ] || fail "$2: $(stored) bytes are stored
 scatter 1
 back_up "$knows" --type incremental
 expect_less $((102 * 4096 * 11 / 10 + 30000)) "1 %" # and what a set without anything takes
+grep -q "^  1 entry, 417.8 kB read" "$SCRATCH/said" || fail "102 blocks were read: $(cat "$SCRATCH/said")"
 whole big
 scatter 2
 dd if=/dev/urandom of="$V/big/file" bs=4096 count=3 oflag=append conv=notrunc status=none

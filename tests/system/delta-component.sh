@@ -9,7 +9,6 @@ requires btrfs
 requires zstd
 
 V=$SCRATCH/v S=$SCRATCH/store
-CLASS=c42f9a06-e158-4d3b-b70a-915c6d23f840
 mkdir -p "$SCRATCH/conf/writers.d"
 printf '[service]\nruntime_dir = %s/run\nstate_dir = %s/state\n[provider.btrfs]\nreferences = 30\n' "$SCRATCH" "$SCRATCH" \
     >"$SCRATCH/conf/vss.conf"
@@ -41,7 +40,9 @@ newest() { find "$1" -maxdepth 1 -name '2*' | LC_ALL=C sort | tail -1; }
 records() { # without the place in the archive
     local manifest
     for manifest in "$(newest "$1")"/op-*/manifest.zst; do
-        echo "${manifest%/*}" | sed 's|.*/||'
+        manifest=${manifest%/*}
+        echo "${manifest##*/}"
+        manifest=$manifest/manifest.zst
         zstd -dcq "$manifest" | grep -av $'^base\t' | cut -f1-12,14-
     done
 }

@@ -173,7 +173,7 @@ vssctl forget --from paths --keep 1 >out
 echo "-- a component without a base gets an operation of its own, which is no base of the plain files (I-76, I-157)"
 mkdir b/x/app && echo data >b/x/app/file && sync
 vssctl backup --config "$etc" --to two "$SCRATCH/b/x" >/dev/null
-printf '[writer]\nplugin = test\n[test]\nschema = incremental\n[component app]\nfiles = %s/b/x/app/*\n' "$SCRATCH" >"$etc/writers.d/app.conf"
+printf '[writer]\nplugin = test\n[test]\nschema = incremental, differential\n[component app]\nfiles = %s/b/x/app/*\n' "$SCRATCH" >"$etc/writers.d/app.conf"
 for i in 1 2; do vssctl backup --config "$etc" --to two --type incremental >out 2>&1 || { cat out; fail "increment $i"; }; done
 vssctl list backups --from two --json | python3 -c '
 import json, sys
@@ -187,6 +187,49 @@ vssctl list paths --from two --component app >out
 grep -q /b/x/app/file out || { cat out; fail "the component"; }
 vssctl forget --from two --keep 1 >out
 vssctl verify --from two >/dev/null || fail "two operations"
+# each on its own: what the files need no more the component needs, and the other way round (I-184)
+app=(--component c42f9a06-e158-4d3b-b70a-915c6d23f840:app)
+rm -r two
+made() { # made OPTIONS...
+    date +%N >b/x/own; date +%N >b/x/app/file
+    vssctl backup --config "$etc" --to two "$@" >out 2>&1 || { cat out; fail "$*"; }
+}
+made "$SCRATCH/b/x"                          # 1 both
+made --type incremental "${app[@]}"          # 2 the component, on 1
+mv "$etc/writers.d/app.conf" aside
+made "$SCRATCH/b/x"                          # 3 the files, without the writer also those of app
+mv aside "$etc/writers.d/app.conf"
+made --type incremental "$SCRATCH/b/x"       # 4 both: the files on 3, the component on 2
+made --type differential "${app[@]}"         # 5 the component, on 1
+cp two/"$(nth two 5)"/op-1/manifest.zst manifest
+sets two >all
+needs() { # needs SET COMPONENT: numbers of the sets that a restore takes
+    vssctl list backups --from two --json | python3 -c '
+import json, sys
+names = open("all").read().split()
+r = [r for r in map(json.loads, sys.stdin) if r["record"] == "image" and r["component"] == sys.argv[2] and r["folder"] == names[int(sys.argv[1]) - 1]]
+print(*[1 + names.index(n) for n in r[-1]["needs"]])' "$1" "$2"
+}
+for case in "4::3 4" "4:app:1 2 4" "5:app:1 5" "2:app:1 2" "3::3"; do
+    IFS=: read -r set component wanted <<<"$case"
+    [ "$(needs "$set" "$component")" = "$wanted" ] || fail "set $set, '$component': $(needs "$set" "$component"), not $wanted"
+done
+left() { [ "$(sets two | grep -nxFf - all | cut -d: -f1 | tr '\n' ' ')" = "$1 " ] || { cat out; fail "$2: $(sets two)"; }; }
+expect 2 "builds on" vssctl forget --from two "$(sed -n 2p all)" # 4 needs it
+left "1 2 3 4 5" "one that is needed"
+vssctl forget --from two --keep 2 >out
+left "1 2 3 4 5" "two of each component, and what they need"
+vssctl forget --from two --keep 1 >out
+left "1 2 3 4 5" "4 stays for the files, and can be restored with all that it has"
+made "$SCRATCH/b/x"                          # 6 both
+made --type incremental "${app[@]}"          # 7 the component
+mv "$etc/writers.d/app.conf" aside
+made "$SCRATCH/b/x"                          # 8 the files
+mv aside "$etc/writers.d/app.conf"
+sets two >all
+vssctl forget --from two --keep 1 >out
+left "6 7 8" "the newest of the component needs 6, that of the files nothing"
+vssctl verify --from two >/dev/null || fail "what is left of two"
 rm "$etc/writers.d/app.conf"
 
 echo "-- a clock that was wrong: a date in the future takes no place, a base dated after its increment stays"
