@@ -116,6 +116,7 @@ static void add(struct putting *p, const struct restore_summary *one, int r) {
         if (r < 0 && !one->changed)
                 return; /* it was put back */
         total->placed += one->placed;
+        total->replaced += one->replaced;
         total->kept += one->kept;
         total->bytes += one->bytes;
 }

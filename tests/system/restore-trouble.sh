@@ -30,6 +30,16 @@ v list backups --from "$store" || fail "list: $(cat "$SCRATCH/words")"
 mount -o remount,rw "$SCRATCH/m"
 rm -rf "$out"
 
+echo "-- one file cannot be replaced: all plain files or none, or file by file (R-59, R-101)"
+old; cp -a "$D" "$SCRATCH/d/before"; chattr +i "$D/r4"
+v restore --from "$store" --in-place && fail "an immutable file was replaced"
+said "r4"; said 'nothing of the plain files is changed.*--file-by-file'; said '^restored 0 entries'
+chattr -i "$D/r4"; same "$SCRATCH/d/before" "$D"; chattr +i "$D/r4"
+v restore --from "$store" --in-place --file-by-file && fail "an immutable file was replaced"
+said "r4"; silent 'nothing of the plain files'
+chattr -i "$D/r4"; [ "$(cat "$D/r4")" = old ] || fail "r4"; cp "$SCRATCH/d/good/r4" "$D/r4"; same "$SCRATCH/d/good" "$D"
+rm -rf "$SCRATCH/d/before"
+
 echo "-- two restores of the same files at once, again and again: each says how it went, and all is whole"
 for _ in 1 2 3 4 5; do
     old

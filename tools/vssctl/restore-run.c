@@ -64,12 +64,15 @@ static int on_progress(void *userdata, uint64_t entries, uint64_t bytes, const c
         return stop_now() ? -EINTR : 0;
 }
 
-static void add_summary(struct restore_summary *total, const struct restore_summary *one) {
+/* @r: of restore_run() or the like; what was put back was not placed */
+static void add_summary(struct restore_summary *total, const struct restore_summary *one, int r) {
+        total->failed += one->failed;
+        total->removed += one->removed;
+        if (r < 0 && !one->changed)
+                return;
         total->placed += one->placed;
         total->replaced += one->replaced;
         total->kept += one->kept;
-        total->failed += one->failed;
-        total->removed += one->removed;
         total->bytes += one->bytes;
 }
 
@@ -93,6 +96,7 @@ static struct restore_request request_of(const struct source_set *from, struct p
                 .paths = order->path_count ? order->paths : NULL,
                 .paths_count = order->path_count,
                 .existing = order->keep_existing ? RESTORE_KEEP : RESTORE_REPLACE,
+                .undo_dir = from->undo_dir,
                 .result = on_result,
                 .wanted = pass->chosen->whole ? NULL : is_wanted,
                 .userdata = pass,
@@ -109,7 +113,7 @@ static int restore_at_once(const struct source_set *from, const struct chosen_im
         struct restore_request request = request_of(from, &pass);
         struct restore_summary one = { 0 };
         struct chain chain = { 0 };
-        int r = chain_of(from->sets, &chosen->place, &chain, &error);
+        int result, r = chain_of(from->sets, &chosen->place, &chain, &error);
 
         if (r >= 0 && !component->good)
                 restore_say_failed_then(component);
@@ -117,13 +121,22 @@ static int restore_at_once(const struct source_set *from, const struct chosen_im
         request.into = from->order->into;
         request.mappings = from->order->targets;
         request.mappings_count = from->order->wishes.target_count;
+        request.whole = !from->order->into && !from->order->file_by_file;
         if (r >= 0)
                 r = restore_run(from->store, &request, &watch, &one, &error);
         if (restore_is_damage(r))
                 restore_saw_damage(from, &chosen->place, NULL);
-        add_summary(total, &one);
+        add_summary(total, &one, r);
         chain_done(&chain);
-        return r < 0 ? report_error(&error, "%s", component_name(&component->key)) : EXIT_OK;
+        if (r >= 0)
+                return EXIT_OK;
+        result = report_error(&error, "%s",
+                              *component->key.name ? component_name(&component->key)
+                                                   : "plain files");
+        if (request.whole && !one.changed && !restore_was_cut_short())
+                print_note("nothing of the plain files is changed, because all of them are put in "
+                           "place or none; --file-by-file replaces each one that can be");
+        return result;
 }
 
 /* ---- into place: components with their writers, image by image ---- */
@@ -172,7 +185,7 @@ static void on_put(void *userdata, const struct image_turn *turn,
                    const struct restore_summary *summary) {
         struct in_place *all = userdata;
 
-        add_summary(all->total, summary);
+        add_summary(all->total, summary, 0);
 }
 
 static void on_service_trouble(void *userdata, const struct vss_error *error) {
@@ -267,13 +280,13 @@ static void say_reboot(const struct restore_settings *settings) {
         free(reasons);
 }
 
-int restore_all(const struct source_set *from, struct restore_summary *total) {
-        _cleanup_(restore_settings_done) struct restore_settings settings = { 0 };
+static int run(const struct source_set *from, const struct restore_settings *settings,
+               struct restore_summary *total) {
         struct in_place all = { .from = from, .total = total };
         const struct restore_images_watch watch = {
                 .userdata = &all,
                 .config_dir = arg_config,
-                .settings = &settings,
+                .settings = settings,
                 .wishes = &from->order->wishes,
                 .at_once = from->order->keep_existing,
                 .note = on_note,
@@ -286,11 +299,8 @@ int restore_all(const struct source_set *from, struct restore_summary *total) {
                 .failed = on_failed,
                 .left = on_left,
         };
-        int r = restore_settings_load(&settings);
+        int r = EXIT_MEMORY;
 
-        if (r != EXIT_OK)
-                return r;
-        r = EXIT_MEMORY;
         if (from->order->into || add_components(&all, &watch) >= 0)
                 r = rehearse(&all);
         if (r == EXIT_OK) {
@@ -299,7 +309,19 @@ int restore_all(const struct source_set *from, struct restore_summary *total) {
                         restore_images_run(all.images);
         }
         if (all.images && restore_images_need_reboot(all.images))
-                say_reboot(&settings);
+                say_reboot(settings);
         restore_images_free(all.images);
         return r != EXIT_OK ? r : all.result;
+}
+
+int restore_all(const struct source_set *from, struct restore_summary *total) {
+        _cleanup_(restore_settings_done) struct restore_settings settings = { 0 };
+        _cleanup_free_ char *undo_dir = NULL;
+        struct source_set with = *from;
+        int r = restore_settings_load(&settings);
+
+        if (r != EXIT_OK)
+                return r;
+        with.undo_dir = undo_dir = path_join(settings.state_dir, "restores");
+        return undo_dir ? run(&with, &settings, total) : EXIT_MEMORY;
 }

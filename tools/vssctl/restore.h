@@ -20,7 +20,7 @@ struct restore_order {
         size_t path_count, path_capacity;
         struct restore_mapping targets[32]; /* from NULL: all that is asked for */
         struct restore_wishes wishes;
-        bool in_place, keep_existing, plan;
+        bool in_place, keep_existing, file_by_file, plan;
         /* what all this lends */
         char *into_resolved, *common, *target_from[32], *target_to[32];
         struct component_key *keys;
@@ -46,6 +46,7 @@ struct source_set {
         const struct set_info *set;
         struct restore_choice *choice;
         struct restore_damage *damage; /* what was seen of it */
+        const char *undo_dir; /* of the engine; NULL until it is known */
 };
 
 /* ---- restore-choice.c: what was asked for ---- */

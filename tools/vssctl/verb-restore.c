@@ -26,6 +26,7 @@ enum {
         OPT_COMPONENT,
         OPT_KEEP,
         OPT_PLAN,
+        OPT_FILE_BY_FILE,
         OPT_RENAME,
         OPT_ROLL_FORWARD,
         OPT_AUTHORITATIVE,
@@ -75,8 +76,9 @@ static int restore_from(void) {
         if (r < 0)
                 r = report_error(&error, "cannot find the backup");
         else {
-                r = restore_set(&(struct source_set){ &order, store, &sets, set, &choice, &damage },
-                                &total);
+                r = restore_set(
+                        &(struct source_set){ &order, store, &sets, set, &choice, &damage, NULL },
+                        &total);
                 if (r != EXIT_USAGE && !order.plan && restore_print_summary(set, &total) != EXIT_OK)
                         r = EXIT_MEMORY;
                 if (r == EXIT_OK && total.failed)
@@ -100,6 +102,9 @@ static const struct opt options[] = {
         { "path", "PATH", "like an operand: only this path; repeatable", OPT_PATH },
         { "component", "PATH", "only this component, or part of one; repeatable", OPT_COMPONENT },
         { "keep-existing", NULL, "leave files that exist as they are", OPT_KEEP },
+        { "file-by-file", NULL, "plain files: replace those that can be, not all or none",
+          OPT_FILE_BY_FILE },
+        { "dry-run", NULL, "the same as --plan", OPT_PLAN },
         { "plan", NULL, "say what would go where, by which rule; do nothing", OPT_PLAN },
         { "rename", "NAME", "its application shall call the component so", OPT_RENAME },
         { "roll-forward", "HOW", "replay logs: all, none, or up to the point HOW",
@@ -132,6 +137,9 @@ static int take_option(int c) {
                 return component_list_add(&order.components, optarg);
         case OPT_KEEP:
                 order.keep_existing = true;
+                break;
+        case OPT_FILE_BY_FILE:
+                order.file_by_file = true;
                 break;
         case OPT_PLAN:
                 order.plan = true;
