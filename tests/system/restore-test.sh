@@ -130,7 +130,7 @@ said "'app' good, .*checked by its writer"
 said "'web' good, .*compared with digests only: .*wants to hear of no restore"
 
 echo "-- a damaged image: its digest, or its writer, says so; the others go on"
-full=$(head -n 1 "$R/sets") last=$(tail -n 1 "$R/sets")
+full=$(head -n 1 "$R/sets")
 cp -a "$store" "$SCRATCH/good"
 archive=$(find "$store/$full" -name '*data*' -size +100k | head -n 1)
 python3 - "$archive" <<'P'
