@@ -102,7 +102,7 @@ vector() {
         alternate) said "^app: to its alternate location \($rule\)" ;;
         boot) said "^app: put in place at the next boot \($rule\)" ;;
         esac
-        [ $place = nothing ] || [ $code = 0 ] || fail "$TV: --plan ends with $code"
+        [ "$place" = nothing ] || [ $code = 0 ] || fail "$TV: --plan ends with $code"
         same; grep -q ' pre_restore ' "$log" 2>/dev/null && fail "$TV: --plan told the writer"
     fi
     [ "$target" = original ] || writer "$method" "$map" "restore_target = $target"
@@ -118,8 +118,8 @@ vector() {
     esac
     [ -z "$words" ] || said "$words"
     [ "$place" = nothing ] || [ "$(status)" = 2 ] || fail "$TV: status $(status)"
-    [ "$(used)" = "$([ $place = alternate ] && echo 2 || echo 0)" ] || { cat "$log"; fail "$TV: mappings used: $(used)"; }
-    if [ $place = boot ]; then
+    [ "$(used)" = "$([ "$place" = alternate ] && echo 2 || echo 0)" ] || { cat "$log"; fail "$TV: mappings used: $(used)"; }
+    if [ "$place" = boot ]; then
         grep -q 'restore_metadata app .*deferred=yes$' "$log" || fail "$TV: the writer does not know (R-156)"
         for f in "${TEN[@]}"; do # none of it is there before the boot
             [ "$(cat "$A/$f" 2>/dev/null)" != "new $f" ] || fail "$TV: $f was put at once"
@@ -130,7 +130,7 @@ vector() {
     clean
 }
 
-echo "-- methods 1 and 2: the set as a whole, at its place, at the mapped one, or nowhere (R-50, R-51, R-59, R-86, R-87)"
+echo "-- methods 1 and 2: the set as a whole, at its place, at the mapped one, or nowhere (R-50, R-51, R-59, R-70, R-86, R-87)"
 #      TV method target map  original   mapped     goes to   rule
 vector 1   1  original none  absent     absent     original  R-50
 vector 2   1  original none  one        absent     nothing   R-50 "'$A/y/j.log'"
@@ -208,7 +208,7 @@ all_new "$R/into$A"; rm -rf "$R/into"
 
 echo "-- new targets: whatever is in the way elsewhere; not recorded as mappings (R-82, R-95, TV-28, TV-29, TV-33)"
 for method in 2 4; do
-    TV=new-$method; backup_of $method all; empty; scene "$A" busy; writer $method all; before=$(state)
+    TV="new-$method"; backup_of $method all; empty; scene "$A" busy; writer $method all; before=$(state)
     v restore --from "$store" --target "$A=$NEW" --plan || fail "$(cat "$R/out")"; said "^app: to new places \(R-95\)"; said "now +R-82 .* -> $NEW"; same
     v restore --from "$store" --target "$A=$NEW" || fail "$(cat "$R/out")"
     all_new "$NEW"; [ "$(used)" = 0 ] || fail "mappings"; [ "$(status)" = 2 ] || fail "status"
@@ -228,14 +228,14 @@ TV=32; empty; mkdir "$D/directed"; writer 2 none "directed = $A/x/a.db 0:8 $D/di
 v restore --from "$store" --in-place || fail "$(cat "$R/out")"; all_new "$A"; [ ! -e "$D/directed/b" ] || fail "TV-32"
 
 echo "-- without its writer: conventionally, but as its document says (R-35, R-37)"
-TV=R-37; backup_of 2 all; empty; scene "$A" busy; rm "$etc/writers.d/test.conf"
+TV="R-37"; backup_of 2 all; empty; scene "$A" busy; rm "$etc/writers.d/test.conf"
 v restore --from "$store" --in-place || fail "$(cat "$R/out")"; said 'does not run here'; all_new "$ALT"
-TV=R-35; empty; scene "$A" one; scene "$ALT" one; backup_of 1 all "events = never"; empty; scene "$A" one; scene "$ALT" one; before=$(state)
+TV="R-35"; empty; scene "$A" one; scene "$ALT" one; backup_of 1 all "events = never"; empty; scene "$A" one; scene "$ALT" one; before=$(state)
 writer 1 all "" "events = never"; v restore --from "$store" --in-place && fail "exit 0"; said 'R-50'; same
 [ ! -e "$log" ] || ! grep -q _restore "$log" || fail "it was told"
 
 echo "-- a part alone goes as its ancestor does (R-23, R-75); a ranges file moves with its file set, and the writer is told (R-122)"
-TV=R-75; store=$D/store-part; empty; fill "$A" new; writer 4 nine # the mapping is for the files of the part
+TV="R-75"; store=$D/store-part; empty; fill "$A" new; writer 4 nine # the mapping is for the files of the part
 sed -i '/^\[component app\]/,$d' "$etc/writers.d/test.conf"
 printf '[component app]\nfiles = %s/*.log recursive\n[component one]\nlogical_path = app\nselectable = no\nselectable_for_restore = yes
 files = %s/*.db recursive\n' "$A" "$A" >>"$etc/writers.d/test.conf"
@@ -243,7 +243,7 @@ v backup --to "$store" --all-components || fail "$(cat "$R/out")"
 empty; before=$(state); v restore --from "$store" --in-place && fail "as a whole: exit 0"; said "writer error: .*j.log.*\(R-53\)"; same
 v restore --from "$store" --in-place --component 'app\one' || fail "$(cat "$R/out")"
 [ "$(cat "$ALT/x/a.db")" = "new x/a.db" ] || fail "the part"; [ ! -e "$A/y/j.log" ] || fail "what was not asked for"
-TV=R-122; store=$D/store-ranges; empty; fill "$A" new
+TV="R-122"; store=$D/store-ranges; empty; fill "$A" new
 printf '\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\5\0\0\0\0\0\0\0' | tee "$A/ranges.db" >"$R/ranges"
 for file in "$A/ranges.db" "$R/ranges"; do # one in a file set, one in none
     empty; fill "$A" new; cp "$R/ranges" "$A/ranges.db"; rm -rf "$store"
@@ -257,7 +257,7 @@ for file in "$A/ranges.db" "$R/ranges"; do # one in a file set, one in none
 done
 
 echo "-- what a writer declared cannot be read, or was altered: its components are refused, others go on (section 2, row 2)"
-TV=altered; store=$D/store-altered; empty; fill "$A" new; writer 2 none
+TV="altered"; store=$D/store-altered; empty; fill "$A" new; writer 2 none
 cat >"$etc/writers.d/other.conf" <<C
 [writer]
 plugin = files
@@ -273,6 +273,26 @@ said "'app' is not restored: nothing of it is changed: what its writer declared 
 v restore --from "$store" --in-place --plan && fail "--plan: exit 0"; said "'app' would not be restored: what its writer declared"; said "^other: "
 v restore --from "$store" --into "$R/into" || fail "$(cat "$R/out")"; all_new "$R/into$A"; rm -rf "$R/into" "$etc/writers.d/other.conf"
 
+echo "-- what the medium has lost: that component is as it was, others go on (R-111, R-101)"
+TV="R-111"; store=$D/store-lost; rm -f "$etc/writers.d/"*; empty; writer 2 none
+for name in lost kept; do
+    mkdir -p "$A/$name"; head -c 3000000 /dev/urandom >"$A/$name/large"; echo small >"$A/$name/small"
+    printf '[component %s]\nfiles = %s/%s/*\n' $name "$A" $name >>"$etc/writers.d/test.conf"
+done
+sed -i '/^\[component app\]/,/^$/d' "$etc/writers.d/test.conf"
+v backup --to "$store" --all-components || fail "$(cat "$R/out")"
+cp -r "$A" "$R/was"; archive=$(echo "$store"/2*/op-1/data.tar.zst)
+python3 - "$archive" "$A/lost/large" <<'P' # the bytes do not shrink, so they stand in the archive as they are
+import sys
+archive, part = open(sys.argv[1], "r+b"), open(sys.argv[2], "rb").read()[1000000:1000032]
+at = archive.read().index(part); archive.seek(at); archive.write(b"?" * 32)
+P
+for name in lost kept; do echo before | tee "$A/$name/large" >"$A/$name/small"; done
+v restore --from "$store" --in-place && fail "exit 0"
+said "'lost' is not restored: nothing of it is changed"; [ "$(cat "$A/lost/"*)" = $'before\nbefore' ] || fail "a half of it"
+diff -r "$R/was/kept" "$A/kept" || fail "the other one"; rm -rf "$R/was"
+[ "$(awk '$3 == "status" { print $4, $5 }' "$log" | sort | tr '\n' ' ')" = "kept 2 lost 1 " ] || { cat "$log"; fail "status"; }
+
 echo "-- chains: the images of one go to one place, what an earlier one put is nobody's file (R-65, R-140, R-144)"
 chain() { # chain METHOD MAP: full, then one file changed and one new
     store=$D/chain-$1; empty; fill "$A" old; writer "$1" "$2"
@@ -281,23 +301,23 @@ chain() { # chain METHOD MAP: full, then one file changed and one new
     v backup --to "$store" --all-components --type incremental || fail "$(cat "$R/out")"
     empty
 }
-TV=R-65; chain 1 all; v restore --from "$store" --in-place || fail "$(cat "$R/out")"
+TV="R-65"; chain 1 all; v restore --from "$store" --in-place || fail "$(cat "$R/out")"
 all_new "$A"; said 'image 2 of 2'
 v restore --from "$store" --in-place || fail "$(cat "$R/out")"; all_new "$ALT" # now they are somebody's
-TV=chain-mapped; chain 2 all; scene "$A" busy; before=$(state | grep -v "^$ALT")
+TV="chain-mapped"; chain 2 all; scene "$A" busy; before=$(state | grep -v "^$ALT")
 v restore --from "$store" --in-place || fail "$(cat "$R/out")"
 all_new "$ALT"; [ "$before" = "$(state | grep -v "^$ALT")" ] || fail "the original was touched"
-TV=chain-boot; chain 6 none; scene "$A" busy
+TV="chain-boot"; chain 6 none; scene "$A" busy
 v restore --from "$store" --in-place || fail "$(cat "$R/out")"
 [ "$(cat "$A/x/a.db")" = old ] || [ "$(cat "$A/x/a.db")" = "old x/a.db" ] || fail "put at once"
 release; vss-place-pending --now --config "$etc" >"$R/out" 2>&1 || fail "$(cat "$R/out")"; all_new "$A"; clean
-TV=chain-service; chain 3 none; scene "$A" free; "$R/service" app.service start; rm "$log"
+TV="chain-service"; chain 3 none; scene "$A" free; "$R/service" app.service start; rm "$log"
 v restore --from "$store" --in-place || fail "$(cat "$R/out")"; all_new "$A"
 [ "$(order)" = "pre_restore service stop post_restore pre_restore service start post_restore " ] || fail "order: $(order)"
 "$R/service" app.service stop
 
 echo "-- a reboot that the writer asks for is told, also by --plan (R-155)"
-TV=R-155; store=$D/store-reboot; empty; fill "$A" new; writer 2 none "" "reboot = yes"
+TV="R-155"; store=$D/store-reboot; empty; fill "$A" new; writer 2 none "" "reboot = yes"
 v backup --to "$store" --all-components || fail "$(cat "$R/out")"
 v restore --from "$store" --in-place --plan || fail "$(cat "$R/out")"; said 'asks for a reboot after any restore \(R-155\)'
 v restore --from "$store" --in-place || fail "$(cat "$R/out")"; said 'a reboot is needed: .*its writer asks for'

@@ -70,7 +70,7 @@ complete() { # all is that of $1, and what was deleted on the way is back (I-189
     [ -z "$(find "$B" -name '.vss-restore-*')" ] || fail "left behind"
 }
 
-echo "-- each image: its document, PreRestore, its files and no others, PostRestore (I-185, I-186, R-140..R-143, R-145)"
+echo "-- each image: its document, PreRestore, its files and no others, PostRestore (I-185, I-186, R-140..R-143, R-145, R-147)"
 other
 writer x 'delay = post_restore 2s'
 v restore --from "$store" --in-place & pid=$!
