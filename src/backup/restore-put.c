@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * restore-put.c - see restore-put.h. In this order: what waits for the boot is staged, which nobody
- * sees; then files are put; then the moves of the boot are registered. A failure undoes what the
- * engine can undo (R-101), and the status says what is left (R-100).
+ * sees; then files are put and ranges are directed, some perhaps into these files; then the moves
+ * of the boot are registered. A failure undoes what the engine can undo (R-101), and the status
+ * says what is left (R-100).
  */
 #define _GNU_SOURCE
 #include "backup/restore-put.h"
@@ -12,8 +13,10 @@
 #include <string.h>
 
 #include "backup/pending.h"
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/ranges.h"
 
 struct putting {
         const struct restore_putter *putter;
@@ -197,16 +200,130 @@ static int commit(struct putting *p, struct vss_error *reterr) {
 
 /* ---- directed ---- */
 
-static int refuse_directed(struct putting *p, struct vss_error *reterr) {
-        struct vss_directed_target target;
+struct directions {
+        struct directed_target *items;
+        size_t count, capacity;
+};
 
-        if (!restore_plan_directed(p->plan, 0, &target))
+static void directions_done(struct directions *d) {
+        for (size_t i = 0; i < d->count; i++) {
+                free((char *)(uintptr_t)d->items[i].source);
+                free((char *)(uintptr_t)d->items[i].destination);
+                free((struct byte_range *)(uintptr_t)d->items[i].source_ranges);
+                free((struct byte_range *)(uintptr_t)d->items[i].destination_ranges);
+        }
+        free(d->items);
+}
+
+static int read_ranges(const char *text, struct byte_range **ret, size_t *ret_count,
+                       struct vss_error *reterr) {
+        struct ranges ranges = { 0 };
+        const char *file;
+        int r = ranges_parse(text, &ranges, &file, reterr);
+
+        if (r >= 0 && file)
+                r = vss_fail(reterr, E_INVALIDARG, "a directed target names the ranges file '%s'",
+                             file);
+        *ret = r < 0 ? NULL : calloc(ranges.count + 1, sizeof(**ret));
+        if (r >= 0 && !*ret)
+                r = vss_fail(reterr, -ENOMEM, "out of memory");
+        for (size_t i = 0; r >= 0 && i < ranges.count; i++)
+                (*ret)[i] = (struct byte_range){ ranges.items[i].offset, ranges.items[i].length };
+        *ret_count = ranges.count;
+        ranges_done(&ranges);
+        return r;
+}
+
+static char *full_name(const char *folder, const char *name) {
+        size_t size = strlen(folder);
+        char *path;
+
+        while (size > 0 && folder[size - 1] == '/')
+                size--;
+        return asprintf(&path, "%.*s/%s", (int)size, folder, name) < 0 ? NULL : path;
+}
+
+static int add_direction(struct directions *d, const struct vss_directed_target *target,
+                         struct vss_error *reterr) {
+        struct byte_range *source = NULL, *destination = NULL;
+        struct directed_target *to;
+        size_t count, other;
+        int r;
+
+        if (ARRAY_RESERVE(&d->items, d->count, &d->capacity) < 0)
+                return vss_fail(reterr, -ENOMEM, "out of memory");
+        to = &d->items[d->count++];
+        *to = (struct directed_target){
+                .source = full_name(target->source_path, target->source_filename),
+                .destination = full_name(target->destination_path, target->destination_filename),
+        };
+        r = read_ranges(target->source_ranges, &source, &count, reterr);
+        to->source_ranges = source;
+        if (r >= 0)
+                r = read_ranges(target->destination_ranges, &destination, &other, reterr);
+        to->destination_ranges = destination;
+        if (r >= 0 && (!to->source || !to->destination))
+                r = vss_fail(reterr, -ENOMEM, "out of memory");
+        if (r >= 0 && count != other)
+                r = vss_fail(reterr, E_INVALIDARG,
+                             "the writer directs '%s' to '%s' by lists of ranges that do not fit "
+                             "each other (R-125)",
+                             to->source, to->destination);
+        to->ranges_count = r < 0 ? 0 : count;
+        return r;
+}
+
+static int load_directions(struct putting *p, struct directions *d, struct vss_error *reterr) {
+        struct vss_directed_target target;
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && restore_plan_directed(p->plan, i, &target); i++)
+                r = add_direction(d, &target, reterr);
+        return r;
+}
+
+static int direct(struct putting *p, const struct directions *d, struct vss_error *reterr) {
+        struct restore_request request = request_of(p);
+        struct restore_summary one = { 0 };
+        int r;
+
+        if (d->count == 0)
                 return 0;
-        return vss_fail(reterr, E_NOTIMPL,
-                        "its writer wants ranges of '%s/%s' in another file, which this version "
-                        "cannot do (R-81); restore it with --into and follow the application's "
-                        "manual",
-                        target.source_path, target.source_filename);
+        request.where = NULL;
+        r = restore_directed(p->putter->store, &request, d->items, d->count, p->putter->watch, &one,
+                             reterr);
+        add(p, &one, r);
+        return r;
+}
+
+/* may_come_first() - nobody has looked at the places of ranges: what is wrong with them is better
+ * found before anything is put, unless a file that is put could be one of these places */
+static bool may_come_first(struct putting *p, const struct vss_component *component,
+                           const struct directions *d) {
+        bool first = p->verdict->course == COURSE_ORIGINAL &&
+                     vss_component_get_new_target_count(component) == 0;
+
+        for (size_t i = 0; first && i < d->count; i++) {
+                struct restore_destination to;
+
+                first = restore_plan_destination(p->plan, d->items[i].destination, ENTRY_FILE,
+                                                 &to) >= 0 &&
+                        (to.file_set == RESTORE_NO_FILE_SET || to.fate == FATE_DIRECTED);
+        }
+        return first;
+}
+
+static int put_and_direct(struct putting *p, const struct vss_component *component,
+                          struct vss_error *reterr) {
+        _cleanup_(directions_done) struct directions d = { 0 };
+        int r = load_directions(p, &d, reterr);
+        bool first = r >= 0 && d.count > 0 && may_come_first(p, component, &d);
+
+        if (first)
+                r = direct(p, &d, reterr);
+        if (r >= 0)
+                r = put_now(p, reterr);
+        return r < 0 || first ? r : direct(p, &d, reterr);
 }
 
 /* ---- all of it ---- */
@@ -232,14 +349,13 @@ static int decide(struct putting *p, struct vss_error *reterr) {
         return r;
 }
 
-static int carry_out(struct putting *p, const char *title, struct vss_error *reterr) {
+static int carry_out(struct putting *p, const struct restore_plan_input *input,
+                     struct vss_error *reterr) {
         bool at_boot = p->verdict->course == COURSE_AT_BOOT;
-        int r = refuse_directed(p, reterr);
+        int r = at_boot ? stage(p, input->key->name, reterr) : 0;
 
-        if (r >= 0 && at_boot)
-                r = stage(p, title, reterr);
         if (r >= 0)
-                r = put_now(p, reterr);
+                r = put_and_direct(p, input->component, reterr);
         if (r >= 0 && at_boot)
                 r = commit(p, reterr);
         p->pending = pending_abandon(p->pending);
@@ -261,7 +377,7 @@ int restore_put(const struct restore_putter *putter, const struct restore_image 
         p.verdict = restore_plan_verdict(p.plan);
         r = decide(&p, reterr);
         if (r >= 0)
-                r = carry_out(&p, input->key->name, reterr);
+                r = carry_out(&p, input, reterr);
         ret->status = r >= 0 ? VSS_RS_ALL : ret->summary.changed ? VSS_RS_FAILED : VSS_RS_NONE;
         return r;
 }

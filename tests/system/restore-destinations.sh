@@ -219,11 +219,24 @@ SCHEMA=copy,incremental,timestamped,new_target; empty; before=$(state)
 v restore --from "$D/store-old" --target "$A=$NEW" && fail "exit 0"
 same; [ ! -e "$NEW" ] || fail "something is there"
 
-echo "-- directed targets: ignored without the target (R-126, TV-32)"
+echo "-- directed targets: ranges of listed files, the others as ever; ignored without the target (R-73, R-81, R-126, TV-30 to TV-32)"
 TV=30; backup_of 2 none; empty; mkdir "$D/directed"; printf 'xxxxxyyyyyyyyyyzz' >"$D/directed/b"
 writer 2 none "restore_target = directed
 directed = $A/x/a.db 0:8 $D/directed/b 5:8"
-before=$(state); v restore --from "$store" --in-place && fail "exit 0"; said 'R-81'; same
+v restore --from "$store" --in-place || fail "$(cat "$R/out")"
+[ "$(cat "$D/directed/b")" = "xxxxxnew x/a.yyzz" ] || fail "TV-30: '$(cat "$D/directed/b")'"
+[ ! -e "$A/x/a.db" ] || fail "TV-30: the source was restored, too"
+[ "$(cat "$A/x/b.db")" = "new x/b.db" ] || fail "TV-31" # not listed
+TV="R-127"; empty; fill "$A" old; before=$(state) # a place that cannot be: found before a file is put
+writer 2 none "restore_target = directed
+directed = $A/x/a.db 0:8 $A/x/b.db/no-folder 5:8"
+v restore --from "$store" --in-place && fail "exit 0"; said "'app' is not restored: nothing of it is changed"
+[ "$(status)" = 1 ] || fail "status"; diff <(echo "$before" | grep ' f ') <(state | grep ' f ') || fail "touched"; clean
+writer 2 none "restore_target = directed
+directed = $A/x/a.db 0:8 $A/x/b.db 2:8
+directed = $A/x/c.db 0:11 $A/x/c.db 11:11"
+v restore --from "$store" --in-place || fail "$(cat "$R/out")" # into a file of the set (R-128), and remapped in place
+[ "$(cat "$A/x/b.db" "$A/x/c.db")" = $'nenew x/a.\nold x/c.db\nnew x/c.db' ] || fail "$(cat "$A/x/b.db" "$A/x/c.db")"
 TV=32; empty; mkdir "$D/directed"; writer 2 none "directed = $A/x/a.db 0:8 $D/directed/b 5:8"
 v restore --from "$store" --in-place || fail "$(cat "$R/out")"; all_new "$A"; [ ! -e "$D/directed/b" ] || fail "TV-32"
 
