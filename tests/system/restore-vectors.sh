@@ -375,7 +375,12 @@ restore; decided mapped R-50; told "used_mapping a $D/a/\* recursive to $R/alt";
 [ ! -e "$D/a/one" ] || fail "the set was split"
 restore; decided nothing R-50; told 'status a 1' # the mapped place is taken as well
 echo "-- TV-8, TV-18, TV-21, TV-24: R-54, R-55, R-61: in use, and at the next boot"
-busy() { sleep 100 <"$D/a/one" & holder=$!; cleanup_fn "kill $holder 2>/dev/null"; }
+busy() { # somebody reads the file
+    sleep 100 9<"$D/a/one" &
+    holder=$!
+    cleanup_fn "kill $holder 2>/dev/null"
+    for ((i = 0; i < 50; i++)); do [ "$(readlink "/proc/$holder/fd/9")" = "$D/a/one" ] && return; sleep 0.1; done
+}
 where_to restore_if_can_replace; tree; busy
 restore; decided mapped R-51; said "$holder"; told 'status a 2'; [ -e "$R/alt/one" ] || fail "TV-8"
 where_to restore_to_alternate_location 'restore_target = original_location'; backup
@@ -474,8 +479,24 @@ rm -rf "$D/a"; mkdir "$D/a"; rm -f "$log"
 link 0 yes; link 1 yes; link 2 no "set_roll_forward $A partial 2"; [ "$(shows)" = generation=2 ] || fail "partial: $(shows)"
 store=$R/store
 
+echo "-- R-147: files of a later link replace those of an earlier one; what vanished in between stays"
+writer <<C
+schema = incremental, timestamped, last_modify
+[component a]
+files = $D/a/* mask=0x000f
+differenced = $D/a/* at=prepare_backup types=incremental
+C
+files; echo gone >"$D/a/gone"; echo same >"$D/a/same"; rm -rf "$R"/c; mkdir "$R/c"
+betest 0 "$scripts/backup.betest" TYPE=full "DIR=$R/c/0"
+rm "$D/a/gone"; echo later >"$D/a/one"
+betest 0 "$scripts/increment.betest" TYPE=incremental "BASE=$R/c/0" "DIR=$R/c/1"
+rm -rf "$D/a"; mkdir "$D/a"
+link 0 yes; link 1 no
+[ "$(cat "$D/a/one" "$D/a/gone" "$D/a/same")" = $'later\ngone\nsame' ] || fail "R-147: $(ls -l "$D/a")"
+store=$R/store
+
 echo "-- the range vectors: R-120, R-125, R-129"
-good=(64:448 64:448,0x1239E8577A:65536 '64:448, 512:16')
+good=('64:448' '64:448,0x1239E8577A:65536' '64:448, 512:16')
 bad=(64-448 64: :448 '' 18446744073709551615:2 0x:1 -1:4)
 plain </dev/null
 for list in "${good[@]}" "${bad[@]}"; do
