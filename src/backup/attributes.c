@@ -135,6 +135,11 @@ static bool is_file_systems(const char *name) {
         return strncmp(name, "btrfs.", 6) == 0 || strcmp(name, "security.selinux") == 0;
 }
 
+/* what an administrator lacks, inside a container as a rule */
+static const char *lacks(int r, const char *capability) {
+        return r == -EPERM && geteuid() == 0 ? capability : "";
+}
+
 static int set_attribute(int fd, const char *magic, const struct attribute *attribute) {
         int r = magic ? setxattr(magic, attribute->name, attribute->value, attribute->size, 0)
                       : fsetxattr(fd, attribute->name, attribute->value, attribute->size, 0);
@@ -155,8 +160,11 @@ static int set_attributes(int fd, const char *magic, const struct record *record
                         continue;
                 r = set_attribute(fd, magic, attribute);
                 if (r < 0)
-                        return vss_fail(reterr, r, "cannot set the attribute '%s' of '%s': %s",
-                                        attribute->name, record->path, strerror(-r));
+                        return vss_fail(reterr, r, "cannot set the attribute '%s' of '%s': %s%s",
+                                        attribute->name, record->path, strerror(-r),
+                                        strcmp(attribute->name, "security.capability") == 0
+                                                ? lacks(r, "; it needs CAP_SETFCAP")
+                                                : lacks(r, "; it needs CAP_SYS_ADMIN"));
         }
         return 0;
 }
@@ -204,8 +212,8 @@ static int set_owner(int fd, const struct record *record, const struct stat *st,
                 return 0;
         if (errno == EPERM && geteuid() != 0)
                 return 0; /* a user's files belong to the user */
-        return vss_fail(reterr, -errno, "cannot set the owner of '%s': %s", record->path,
-                        strerror(errno));
+        return vss_fail(reterr, -errno, "cannot set the owner of '%s': %s%s", record->path,
+                        strerror(errno), lacks(-errno, "; it needs CAP_CHOWN"));
 }
 
 /* @has: the mode that it is known to have, or MODE_UNKNOWN */
@@ -218,8 +226,8 @@ static int set_mode(int fd, const char *magic, const struct record *record, uint
         if (record->kind == ENTRY_SYMLINK || mode == has)
                 return 0;
         if ((magic ? chmod(magic, mode) : fchmod(fd, mode)) < 0)
-                return vss_fail(reterr, -errno, "cannot set the mode of '%s': %s", record->path,
-                                strerror(errno));
+                return vss_fail(reterr, -errno, "cannot set the mode of '%s': %s%s", record->path,
+                                strerror(errno), lacks(-errno, "; it needs CAP_FOWNER"));
         return 0;
 }
 

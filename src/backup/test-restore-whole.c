@@ -24,6 +24,7 @@
 #include "tests/scratch.h"
 
 static char scratch[] = "/var/tmp/vss-whole.XXXXXX";
+static char undo_dir[64];
 static struct store *store;
 
 /* ---- trees ---- */
@@ -86,12 +87,12 @@ struct saved {
         struct chain chain;
 };
 
-/* everything below "source" into a new set, on top of the last one if @type says so */
-static void save(uint32_t type) {
+/* everything below "source", or ranges of one file, into a new set, on top of the last one if @type
+ * says so */
+static void save_source(uint32_t type, struct source *source) {
         const struct set_options options = { .type = type };
         struct vss_error error = VSS_ERROR_INIT;
         struct component_key key = { .instance_name = "", .logical_path = "", .name = "" };
-        struct source source = { .path = at("source"), .read_path = "" };
         struct set_list list = { 0 };
         struct set_place base;
         struct set_writer *set;
@@ -103,15 +104,35 @@ static void save(uint32_t type) {
         if (type != VSS_BT_FULL) {
                 CHECK_INT(catalogue_base(&list, &key, type, &base), 0);
                 CHECK_INT(op_set_base(op, 0, &base, &list, &error), 0);
-                source.pick = SOURCE_COMPARE;
         }
-        source.root_fd = open(source.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        CHECK(source.root_fd >= 0);
-        CHECK_INT(op_run(op, &source, NULL, &error), 0);
-        close(source.root_fd);
+        CHECK(source->root_fd >= 0);
+        CHECK_INT(op_run(op, source, NULL, &error), 0);
+        close(source->root_fd);
         CHECK_INT(op_end(op, &error), 0);
         CHECK_INT(set_publish(set, &error), 0);
         set_list_done(&list);
+}
+
+static void save(uint32_t type) {
+        struct source source = { .path = at("source"),
+                                 .read_path = "",
+                                 .pick = type == VSS_BT_FULL ? SOURCE_WHOLE : SOURCE_COMPARE,
+                                 .root_fd =
+                                         open(at("source"), O_RDONLY | O_DIRECTORY | O_CLOEXEC) };
+
+        save_source(type, &source);
+}
+
+static void save_ranges(const char *path, const struct byte_range *range) {
+        struct source source = { .path = path,
+                                 .read_path = strrchr(path, '/') + 1,
+                                 .pick = SOURCE_RANGES,
+                                 .ranges = range,
+                                 .ranges_count = 1,
+                                 .root_fd =
+                                         open(at("source"), O_RDONLY | O_DIRECTORY | O_CLOEXEC) };
+
+        save_source(VSS_BT_INCREMENTAL, &source);
 }
 
 static void load(struct saved *saved) {
@@ -295,7 +316,7 @@ static void test_untouched(void) {
 static struct restore_request whole_of(const struct saved *saved, struct told *told) {
         return (struct restore_request){ .chain = &saved->chain,
                                          .whole = true,
-                                         .undo_dir = at("undo"),
+                                         .undo_dir = undo_dir,
                                          .result = tell,
                                          .userdata = told };
 }
@@ -421,6 +442,46 @@ static void test_whole_cancelled(void) {
         unload(&saved);
 }
 
+/* every file gets the same name, in a folder that is there or not */
+static const char *to_one_name(void *userdata, const struct entry *entry) {
+        static char path[512];
+
+        snprintf(path, sizeof(path), "%s/same", at(userdata ? "to" : "to/new"));
+        return entry->type == ENTRY_FILE ? path : NULL;
+}
+
+static void one_name(const struct saved *saved, void *there, bool whole) {
+        struct restore_request request = { .chain = &saved->chain,
+                                           .where = to_one_name,
+                                           .userdata = there,
+                                           .undo_dir = undo_dir,
+                                           .whole = whole };
+        struct vss_error error = VSS_ERROR_INIT;
+        struct restore_summary summary;
+
+        CHECK(restore_run(store, &request, NULL, &summary, &error) < 0);
+        if (whole) {
+                CHECK(strstr(vss_error_message(&error), "nothing was changed") &&
+                      strstr(vss_error_message(&error), "may be one name"));
+                CHECK(!summary.changed && is_absent(at("to/new")) && is_absent(at("to/same")));
+        }
+        vss_error_clear(&error);
+        CHECK_INT(remove_tree(AT_FDCWD, at("to/new")), 0);
+        check_nothing_left();
+}
+
+/* two of the backup's names that are one at the destination: told, not one in the other's place */
+static void test_same_place(void) {
+        struct saved saved;
+
+        three_files();
+        load(&saved);
+        one_name(&saved, NULL, true);
+        one_name(&saved, &saved, true);
+        one_name(&saved, NULL, false);
+        unload(&saved);
+}
+
 /* ---- probing ---- */
 
 struct states {
@@ -518,7 +579,7 @@ static void end_user(pid_t pid) {
 
 static void in_use_by(const struct saved *saved, int flags, bool map, bool readers_only) {
         struct restore_request request = { .chain = &saved->chain,
-                                           .undo_dir = at("undo"),
+                                           .undo_dir = undo_dir,
                                            .whole = true,
                                            .in_use = RESTORE_IN_USE_REFUSE };
         pid_t pid = user_of(at("source/a/one"), flags, map);
@@ -630,11 +691,13 @@ static void test_stage(void) { /* R-150 */
         struct restore_summary summary;
         struct restore_request request;
         struct staged_all all = { .refuse = 2 };
+        char one[300];
         struct told told = { 0 };
         struct saved saved;
         struct stat st;
 
         three_files();
+        snprintf(one, sizeof(one), "%s", at("source/a/one"));
         put(at("source/a/one"), "older");
         CHECK_INT(chmod(at("source/a/one"), 0600), 0);
         CHECK_INT(remove_tree(AT_FDCWD, at("source/a/new")), 0);
@@ -651,9 +714,11 @@ static void test_stage(void) { /* R-150 */
         CHECK(has(at("source/a/one"), "older") && is_absent(at("source/a/new")));
         CHECK(is_absent(at("undo")) || rmdir(at("undo")) == 0);
         /* no restore cleans it away */
-        request.paths = (const char *[]){ "/nothing" };
+        request.paths = (const char *[]){ one };
         request.paths_count = 1;
+        request.existing = RESTORE_KEEP;
         CHECK_INT(restore_run(store, &request, NULL, &summary, &error), 0);
+        CHECK_INT(summary.kept, 1);
         request.paths = NULL;
         for (unsigned i = 0; i < all.count; i++) {
                 CHECK(all.items[i].is_directory == (strstr(all.items[i].destination, "new") != 0));
@@ -676,7 +741,7 @@ static void test_stage(void) { /* R-150 */
 static struct restore_summary direct(const struct saved *saved,
                                      const struct directed_target *targets, size_t count,
                                      int expected) {
-        const struct restore_request request = { .chain = &saved->chain, .undo_dir = at("undo") };
+        const struct restore_request request = { .chain = &saved->chain, .undo_dir = undo_dir };
         struct vss_error error = VSS_ERROR_INIT;
         struct restore_summary summary;
 
@@ -743,19 +808,94 @@ static void test_directed(void) { /* R-127, R-128 */
         unload(&saved);
 }
 
+/* where files cannot be cloned they are written into at the end: the second cannot be, because it
+ * is open, and the first gets its old bytes back */
+static void test_written_into_and_undone(void) { /* */
+        const struct byte_range from = { 2, 5 }, to = { 1, 5 }, beyond = { 4, 5 };
+        char a[300], b[300];
+        const struct directed_target targets[] = { { a, a, &from, &beyond, 1 },
+                                                   { b, b, &from, &to, 1 } };
+        struct restore_request request = { .undo_dir = undo_dir, .in_use = RESTORE_IN_USE_REFUSE };
+        struct vss_error error = VSS_ERROR_INIT;
+        struct restore_summary summary;
+        struct saved saved;
+        ino_t inode;
+        pid_t pid;
+
+        begin();
+        snprintf(a, sizeof(a), "%s", at("source/a"));
+        snprintf(b, sizeof(b), "%s", at("source/b"));
+        put(a, "0123456789");
+        put(b, "abcdefghij");
+        save(VSS_BT_FULL);
+        put(a, "ABCDEF");
+        put(b, "GHIJKL");
+        inode = inode_of(a);
+        load(&saved);
+        request.chain = &saved.chain;
+        pid = user_of(b, O_RDONLY, false);
+        CHECK_INT(restore_directed(store, &request, targets, 2, NULL, &summary, &error), -EBUSY);
+        end_user(pid);
+        CHECK(!summary.changed && has(a, "ABCDEF") && has(b, "GHIJKL"));
+        CHECK_INT(inode_of(a), inode);
+        vss_error_clear(&error);
+        CHECK_INT(restore_directed(store, &request, targets, 2, NULL, &summary, &error), 0);
+        CHECK(has(a, "ABCD23456") && has(b, "Gcdefg"));
+        check_nothing_left();
+        unload(&saved);
+}
+
+/* of a file that was stored in parts, exactly those may be directed */
+static void test_directed_partial(void) {
+        const struct byte_range stored = { 2, 3 }, other = { 2, 4 }, to = { 0, 3 },
+                                to_four = { 0, 4 };
+        char a[300], b[300];
+        struct directed_target target = { a, b, &stored, &to, 1 };
+        struct restore_request request = { .undo_dir = undo_dir, .image = 2 };
+        struct vss_error error = VSS_ERROR_INIT;
+        struct restore_summary summary;
+        struct saved saved;
+
+        begin();
+        snprintf(a, sizeof(a), "%s", at("source/a"));
+        snprintf(b, sizeof(b), "%s", at("to/b"));
+        put(a, "0123456789");
+        save(VSS_BT_FULL);
+        put(a, "ABCDEFGHIJ");
+        save_ranges(a, &stored);
+        load(&saved);
+        request.chain = &saved.chain;
+        target.source_ranges = &other;
+        target.destination_ranges = &to_four;
+        CHECK_INT(restore_directed(store, &request, &target, 1, NULL, &summary, &error),
+                  E_INVALIDARG);
+        CHECK(strstr(vss_error_message(&error), "other ranges") && is_absent(b));
+        target.source_ranges = &stored;
+        target.destination_ranges = &to;
+        vss_error_clear(&error);
+        CHECK_INT(restore_directed(store, &request, &target, 1, NULL, &summary, &error), 0);
+        CHECK(has(b, "CDE"));
+        check_nothing_left();
+        unload(&saved);
+}
+
 int main(void) {
         scratch_folder(scratch);
+        snprintf(undo_dir, sizeof(undo_dir), "%s", at("undo"));
         RUN(test_where);
         RUN(test_where_is_checked);
         RUN(test_untouched);
         RUN(test_whole);
         RUN(test_whole_undone);
         RUN(test_whole_cancelled);
+        RUN(test_same_place);
         RUN(test_probe);
         RUN(test_in_use);
         RUN(test_immutable);
         RUN(test_stage);
         RUN(test_directed);
+        RUN(test_written_into_and_undone);
+        RUN(test_directed_partial);
         store = store_close(store);
         return 0;
 }

@@ -159,7 +159,7 @@ test_two_at_once() { # each whole, the last one wins; none leaves anything
 }
 
 test_names() { # of 255 bytes, and paths that no call takes in one piece
-    local fs=$1 t=$2 n p i
+    local fs=$1 t=$2 n i
     n=$(printf '%0255d' 0); rm -rf n store-n "$t/t"; mkdir -p n
     python3 - "$n" <<'P'
 import os, sys
@@ -177,11 +177,49 @@ test_no_exchange() { # as on file systems whose renames know no flags
      test_killed_at_each "$1 without exchange" "$2"; test_in_the_way "$1 without exchange" "$2")
 }
 
+test_mount_inside() { # R-103: another file system in the middle, still all or nothing
+    local fs=$1 t=$2
+    old_tree "$t/t"; mkdir -p "$t/t/a/new"; mount -t tmpfs none "$t/t/a/new"; mkdir "$t/t/a/new/deep"; echo o >"$t/t/a/new/deep/1"
+    rm "$t/t/link"; mkdir -p "$t/t/link/full"
+    says 'nothing was changed' W_ store latest "$t"
+    [ "$(cat "$t/t/a/new/deep/1")" = o ] || fail "$fs: the mounted file was changed"
+    nothing_beside "$t"; rm -rf "$t/t/link"
+    W_ store latest "$t" >/dev/null; nothing_beside "$t"
+    [ "$(cat "$t/t/a/new/deep/1")" = 'deep 1' ] && mountpoint -q "$t/t/a/new" || fail "$fs: nothing mounted, or not restored"
+    umount "$t/t/a/new"
+    echo "ok $fs: another file system in the middle"
+}
+
+test_attack() { # SEC-61: a directory becomes a link, again and again, while it is restored
+    local fs=$1 t=$2 i
+    rm -rf "$t/t" "$t/outside"; mkdir -p "$t/outside/new/deep"; echo safe >"$t/outside/f1"; state "$t/outside" >b
+    old_tree "$t/t"
+    (set +e; while :; do mv -T "$t/t/a" "$t/t/b" && ln -sT "$t/outside" "$t/t/a"; rm -f "$t/t/a"; mv -T "$t/t/b" "$t/t/a"; done) 2>/dev/null &
+    local attacker=$!
+    for i in {1..15}; do W_ store latest "$t" >/dev/null 2>&1 || true; done
+    kill $attacker; wait $attacker 2>/dev/null || true
+    state "$t/outside" | cmp -s - b || fail "$fs: something outside was changed: $(state "$t/outside" | diff - b)"
+    rm -rf "$t/t" "$t/outside"
+    echo "ok $fs: a directory swapped for a link"
+}
+
+test_capabilities() { # R-106: what is missing is named, and nothing is changed
+    local fs=$1 t=$2
+    requires setpriv
+    old_tree "$t/t"; state "$t/t" >b
+    says CAP_CHOWN setpriv --bounding-set -chown --inh-caps -chown "$TOOL" restore -w -u "$W/undo" store latest "$t"
+    state "$t/t" | cmp -s - b || fail "$fs: changed"
+    nothing_beside "$t"
+    echo "ok $fs: a capability is missing"
+}
+
 all_of() {
     test_killed "$@"; test_killed_at_each "$@"; test_no_exchange "$@"; test_in_the_way "$@"; test_full "$@"; test_read_only "$@"
     test_ranges "$@"; test_two_at_once "$@"; test_names "$@"
+    test_mount_inside "$@"; test_attack "$@"; test_capabilities "$@"
 }
-for fs in ${*:-ext4 xfs btrfs}; do
+[ $# -gt 0 ] || set -- ext4 xfs btrfs
+for fs; do
     case $fs in ext4) size=64M ;; xfs) size=320M ;; *) size=160M ;; esac
     (make_fs "$fs" "$size" "$W/$fs") || { echo "-- no $fs"; continue; }
     all_of "$fs" "$W/$fs"
