@@ -11,7 +11,7 @@ make_machine() {
     grep -qw cgroup2 /proc/filesystems || skip "the kernel has no control groups of version 2"
     MACHINE=$SCRATCH/machine
     make_fs ext4 256M "$SCRATCH/disk"
-    mkdir -p "$SCRATCH/disk/upper/etc/systemd/system" "$SCRATCH/disk/work" "$MACHINE" "$SCRATCH/cgroups"
+    mkdir -p "$SCRATCH/disk/upper/etc/systemd/system/"{local-fs,basic}.target.wants "$SCRATCH/disk/work" "$MACHINE" "$SCRATCH/cgroups"
     mount -t cgroup2 cgroup2 "$SCRATCH/cgroups" || skip "control groups cannot be mounted"
     MACHINE_GROUP=$SCRATCH/cgroups/vss-machine-$$
     mkdir "$MACHINE_GROUP" 2>/dev/null || skip "a control group cannot be made"
@@ -32,6 +32,29 @@ make_machine() {
     printf '%s\n' [Unit] After=basic.target '[Service]' Type=oneshot TimeoutStartSec=180 \
         'ExecStart=/bin/bash -c "bash -eu /run/test >/run/out/said 2>&1; echo $? >/run/out/status"' \
         'ExecStopPost=/bin/systemctl --force exit' >"$units/test.service"
+}
+
+# make_disk NAME: a file system of its own at /srv/NAME, unless /etc/no-NAME says that it is missing; names its
+# device
+make_disk() {
+    local units=$SCRATCH/disk/upper/etc/systemd/system device
+    truncate -s 128M "$SCRATCH/$1.img"
+    mkfs.ext4 -qF "$SCRATCH/$1.img"
+    device=$(losetup -f --show "$SCRATCH/$1.img") || skip "no loop device"
+    # not a mount unit: that waits for udev, which there is none
+    put_unit "$1.service" <<U
+[Unit]
+DefaultDependencies=no
+Before=local-fs.target
+ConditionPathExists=!/etc/no-$1
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/mkdir -p /srv/$1
+ExecStart=/bin/mount $device /srv/$1
+U
+    ln -s "../$1.service" "$units/local-fs.target.wants/"
+    echo "$device"
 }
 
 # put_unit NAME: from standard input

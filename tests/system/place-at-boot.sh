@@ -13,29 +13,9 @@ DESTDIR=$SCRATCH/root meson install -C "$BUILD" --no-rebuild >"$SCRATCH/log" 2>&
 cp "$BUILD/tests/boot-driver" "$SCRATCH/root/usr/libexec/vss/"
 make_machine "$SCRATCH/root"
 
-disk() { # disk NAME: a file system of its own, on a loop device
-    truncate -s 128M "$SCRATCH/$1.img"
-    mkfs.ext4 -qF "$SCRATCH/$1.img"
-    losetup -f --show "$SCRATCH/$1.img" || skip "no loop device"
-}
-data=$(disk data) other=$(disk other)
-for pair in "data $data" "other $other"; do
-    read -r name device <<<"$pair"
-    put_unit "$name.service" <<U
-[Unit]
-DefaultDependencies=no
-Before=local-fs.target
-ConditionPathExists=!/etc/no-$name
-[Service]
-Type=oneshot
-RemainAfterExit=yes
-ExecStart=/bin/mkdir -p /srv/$name
-ExecStart=/bin/mount $device /srv/$name
-U
-done
+data=$(make_disk data)
+other=$(make_disk other)
 units=$SCRATCH/disk/upper/etc/systemd/system
-mkdir "$units/local-fs.target.wants" "$units/basic.target.wants"
-ln -s ../data.service ../other.service "$units/local-fs.target.wants/"
 write_init "${data#/dev/}" "${other#/dev/}"
 
 # an ordinary service that opens the files first thing
