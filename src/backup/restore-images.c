@@ -470,6 +470,21 @@ static void end_bracket(struct restore_images *images, struct restore_writers *w
         }
 }
 
+/* who must not live in a service that is stopped */
+static int learn_processes(struct restore_services *services, struct restore_writers *writers,
+                           struct vss_error *reterr) {
+        pid_t process;
+
+        services->processes_count = 0;
+        while ((process = restore_writers_process(writers, services->processes_count)) != 0) {
+                if (ARRAY_RESERVE(&services->processes, services->processes_count,
+                                  &services->processes_capacity) < 0)
+                        return vss_fail(reterr, -ENOMEM, "out of memory");
+                services->processes[services->processes_count++] = process;
+        }
+        return 0;
+}
+
 static void run_bracket(struct restore_images *images, const struct set_place *place) {
         const struct restore_images_watch *watch = images->watch;
         const struct restore_writers_watch notes = { watch->userdata, watch->wishes, watch->note };
@@ -482,6 +497,8 @@ static void run_bracket(struct restore_images *images, const struct set_place *p
                 return;
         if (r >= 0)
                 r = restore_writers_begin(writers, &error);
+        if (r >= 0)
+                r = learn_processes(&images->services, writers, &error);
         if (r < 0) {
                 fail_all(images, &error);
                 return; /* what was begun ends with the writers */

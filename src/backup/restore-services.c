@@ -13,6 +13,8 @@
 
 static struct service_options options_of(struct restore_services *services, bool complete) {
         return (struct service_options){ .settings = services->settings,
+                                         .processes = services->processes,
+                                         .processes_count = services->processes_count,
                                          .files_are_complete = complete,
                                          .go_on = services->go_on,
                                          .userdata = services->userdata };
@@ -81,5 +83,6 @@ void restore_services_restart(struct restore_services *services, const char *nam
 void restore_services_done(struct restore_services *services) {
         restore_services_start(services, NULL, NULL);
         free(services->items);
+        free(services->processes);
         *services = (struct restore_services){ 0 };
 }

@@ -22,11 +22,14 @@ struct restore_services {
         void (*trouble)(void *userdata, const struct vss_error *error);
         int (*go_on)(void *userdata);
         struct service_options options;
+        pid_t *processes; /* writers that are programs of their own; _done() frees them */
+        size_t processes_count, processes_capacity;
         struct held_service *items;
         size_t count, capacity;
 };
 
-/* restore_services_stop() - 0, also when it was stopped before; negative with words */
+/* restore_services_stop() - 0, also when it was stopped before; negative with words. ->processes
+ * must not live in it (R-63) */
 int restore_services_stop(struct restore_services *services, const char *name,
                           const struct vss_id *writer, struct vss_error *reterr);
 

@@ -258,6 +258,21 @@ static int report_status(struct restore_writers *rw, struct vss_error *reterr) {
         return r;
 }
 
+pid_t restore_writers_process(struct restore_writers *rw, size_t index) {
+        size_t count;
+
+        if (vss_backup_components_get_writer_status_count(rw->bc, &count, NULL) < 0)
+                return 0;
+        for (size_t i = 0; i < count; i++) {
+                struct vss_writer_status status;
+
+                if (vss_backup_components_get_writer_status(rw->bc, i, &status, NULL) >= 0 &&
+                    status.process_id != 0 && index-- == 0)
+                        return (pid_t)status.process_id;
+        }
+        return 0;
+}
+
 int restore_writers_begin(struct restore_writers *rw, struct vss_error *reterr) {
         struct vss_async *async = NULL;
         int r;

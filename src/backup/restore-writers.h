@@ -50,6 +50,10 @@ const char *restore_writers_ranges_file(struct restore_writers *rw, const struct
 /* restore_writers_begin() - PreRestore; from here on restore_writers_end() must follow */
 int restore_writers_begin(struct restore_writers *rw, struct vss_error *reterr);
 
+/* restore_writers_process() - the @index-th process of writers that are programs of their own; 0:
+ * no more. After restore_writers_begin() */
+pid_t restore_writers_process(struct restore_writers *rw, size_t index);
+
 /* restore_writers_component() - as it is in the document now (R-31), lent until the next event;
  * NULL when it is not there */
 const struct vss_component *restore_writers_component(struct restore_writers *rw,

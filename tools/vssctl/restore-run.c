@@ -12,6 +12,7 @@
 
 #include "backup/reboot.h"
 #include "backup/restore-images.h"
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "restore.h"
@@ -97,6 +98,8 @@ static struct restore_request request_of(const struct source_set *from, struct p
                 .paths_count = order->path_count,
                 .existing = order->keep_existing ? RESTORE_KEEP : RESTORE_REPLACE,
                 .undo_dir = from->undo_dir,
+                .untouched = from->settings->own,
+                .untouched_count = ELEMENTSOF(from->settings->own),
                 .result = on_result,
                 .wanted = pass->chosen->whole ? NULL : is_wanted,
                 .userdata = pass,
@@ -280,13 +283,12 @@ static void say_reboot(const struct restore_settings *settings) {
         free(reasons);
 }
 
-static int run(const struct source_set *from, const struct restore_settings *settings,
-               struct restore_summary *total) {
+static int run(const struct source_set *from, struct restore_summary *total) {
         struct in_place all = { .from = from, .total = total };
         const struct restore_images_watch watch = {
                 .userdata = &all,
                 .config_dir = arg_config,
-                .settings = settings,
+                .settings = from->settings,
                 .wishes = &from->order->wishes,
                 .at_once = from->order->keep_existing,
                 .note = on_note,
@@ -309,7 +311,7 @@ static int run(const struct source_set *from, const struct restore_settings *set
                         restore_images_run(all.images);
         }
         if (all.images && restore_images_need_reboot(all.images))
-                say_reboot(settings);
+                say_reboot(from->settings);
         restore_images_free(all.images);
         return r != EXIT_OK ? r : all.result;
 }
@@ -322,6 +324,7 @@ int restore_all(const struct source_set *from, struct restore_summary *total) {
 
         if (r != EXIT_OK)
                 return r;
+        with.settings = &settings;
         with.undo_dir = undo_dir = path_join(settings.state_dir, "restores");
-        return undo_dir ? run(&with, &settings, total) : EXIT_MEMORY;
+        return undo_dir ? run(&with, total) : EXIT_MEMORY;
 }

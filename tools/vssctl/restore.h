@@ -46,7 +46,9 @@ struct source_set {
         const struct set_info *set;
         struct restore_choice *choice;
         struct restore_damage *damage; /* what was seen of it */
-        const char *undo_dir; /* of the engine; NULL until it is known */
+        /* NULL until they are known */
+        const char *undo_dir; /* of the engine */
+        const struct restore_settings *settings;
 };
 
 /* ---- restore-choice.c: what was asked for ---- */
