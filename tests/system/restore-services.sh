@@ -18,6 +18,7 @@ write_init "${data#/dev/}" "${other#/dev/}"
 put_unit app.service <<'U'
 [Service]
 ExecStart=/bin/sh -c 'cat /srv/data/app/db >>/run/found; exec 3<>/srv/data/app/db; exec sleep infinity'
+ExecStopPost=/bin/sh -c '[ ! -e /run/signal ] || { signal=$(cat /run/signal); rm /run/signal; pkill -$signal vssctl; sleep 0.5; }'
 U
 printf '[Socket]\nListenStream=/run/app.sock\n' | put_unit app.socket
 put_unit living.service <<'U'
@@ -46,7 +47,7 @@ put() { # put WORDS: what the database has now
     for i in 1 2 3 4 5 6 7 8 9 10; do grep -qx "$1" /run/found 2>/dev/null || sleep 0.1; done
     : >/run/found
 }
-backup() { vssctl backup --to /srv/other/store --type full /srv/data/state --quiet || fail "backup"; }
+backup() { vssctl backup --to /srv/other/store --type full /srv/data --quiet || fail "backup"; }
 restore() { vssctl restore --from /srv/other/store --in-place "$@" >/run/said 2>&1; }
 running() { [ "$(systemctl is-active app.service app.socket | tr '\n' ' ')" = "active active " ] || fail "$1: the service is not back: $(cat /run/said)"; }
 found() { for i in 1 2 3 4 5 6 7 8 9 10; do [ "$(cat /run/found)" = "$1" ] || sleep 0.2; done; [ "$(cat /run/found)" = "$1" ] || fail "it found $(cat /run/found), not $1: $(cat /run/said)"; }
@@ -65,6 +66,22 @@ restore || fail "restore: $(cat /run/said)"
 running "method 3"
 found first
 [ "$(cat /srv/data/app/db)" = first ] || fail "not restored"
+# vssctl is told to end while the service stops: it starts again, nothing is restored
+put second
+echo TERM >/run/signal
+restore && fail "it was not told to end"
+running "SIGTERM"
+[ "$(cat /srv/data/app/db)" = second ] || fail "restored nonetheless"
+# killed: told by the next restore, behind which the service runs
+echo KILL >/run/signal
+restore && fail "it lives"
+while [ "$(systemctl is-active app.service)" = deactivating ]; do sleep 0.1; done
+[ "$(systemctl is-active app.service)" = inactive ] || fail "started by somebody: $(systemctl is-active app.service)"
+: >/run/found
+restore || fail "the repeated restore: $(cat /run/said)"
+grep -q "left 'app.service' stopped" /run/said || fail "not told: $(cat /run/said)"
+running "SIGKILL"
+found first
 # R-57: after PostRestore, by itself; the file is in use until then, so the service must be down for the copy
 method 'method = restore_stop_start\nservice = app'
 put third
@@ -96,9 +113,14 @@ restore || fail "method 5: $(cat /run/said)"
 grep -q 'a reboot is needed' /run/said || fail "nobody announced the reboot: $(cat /run/said)"
 running "method 5"
 [ "$(cat /srv/data/app/db)" = sixth ] || fail "it did not wait"
+# the machine's own state, with the journal of that time; another one is there now
+vssctl backup --to /srv/other/states /srv/data/state --quiet || fail "backup of the state"
+vss-place-pending --discard "$(vss-place-pending --list --json | sed -n '1s/.*"set":"\([^"]*\)".*/\1/p')" || fail "discard"
+put seventh
+restore || fail "method 5: $(cat /run/said)"
 journal=$(cat /srv/data/state/pending/journal)
-# the machine's own state, of a time when nothing waited
-restore --path /srv/data/state || fail "state: $(cat /run/said)"
+vssctl restore --from /srv/other/states --in-place >/run/said 2>&1 || fail "state: $(cat /run/said)"
+grep -q 'pending/journal: the shadow copy service keeps' /run/said || fail "not said: $(cat /run/said)"
 [ "$(cat /srv/data/state/pending/journal)" = "$journal" ] || fail "the journal is another one"
 systemctl stop app.socket app vssd
 S
