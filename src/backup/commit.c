@@ -16,7 +16,6 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 
-#define PENDING_PREFIX ".vss-pending-"
 #define DEVICES_MAX 64
 
 typedef int (*act_t)(struct commit *commit, const struct undo_item *item, int at, const char *full,

@@ -264,7 +264,8 @@ struct byte_range {
  *                 taken is not descended
  *
  * Never descends into another file system or subvolume (B-151): give it as a source of its own;
- * the directory itself is stored. Folders of a provider named ".vss" are left out.
+ * the directory itself is stored. Folders of a provider named ".vss" are left out, and
+ * what restores have made beside its place.
  */
 struct source {
         uint32_t component;

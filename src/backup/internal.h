@@ -161,4 +161,8 @@ int record_to_entry(const struct record *record, const struct set_place *image, 
                     struct byte_range **ret_ranges);
 bool component_is_own(const struct component_key *key);
 
+/* leftovers.c: leftovers_is_name() - is it a name such as restores give to what they make beside
+ * its place, for now or until the next boot? No backup holds these */
+bool leftovers_is_name(const char *name);
+
 #endif

@@ -14,37 +14,14 @@
 #include <unistd.h>
 
 #include "backup/restoring.h"
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "base/file.h"
-
-#define PREFIX ".vss-restore-"
-
-/* in ticks since the machine started; 0: there is no such process */
-static unsigned long long start_time(int pid) {
-        char path[40], text[1024];
-        _cleanup_close_ int fd = -1;
-        unsigned long long started = 0;
-        const char *p;
-        ssize_t n;
-
-        snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-        fd = open(path, O_RDONLY | O_CLOEXEC);
-        n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-        if (n <= 0)
-                return 0;
-        text[n] = '\0';
-        /* the name in parentheses may hold anything; the 20th number after it is what counts */
-        p = strrchr(text, ')');
-        if (p && (p[2] == 'Z' || p[2] == 'X')) /* dead, and its parent has not noticed yet */
-                return 0;
-        for (int i = 0; p && i < 20; i++)
-                p = strchr(p + 1, ' ');
-        return p && sscanf(p, "%llu", &started) == 1 ? started : 0;
-}
+#include "base/process.h"
 
 static void print_name(int pid, unsigned long long started, unsigned long long chance,
                        char ret[LEFTOVERS_NAME_SIZE]) {
-        snprintf(ret, LEFTOVERS_NAME_SIZE, PREFIX "%d-%llu-%016llx", pid, started, chance);
+        snprintf(ret, LEFTOVERS_NAME_SIZE, RESTORE_PREFIX "%d-%llu-%016llx", pid, started, chance);
 }
 
 int leftovers_name(char ret[LEFTOVERS_NAME_SIZE]) {
@@ -54,7 +31,7 @@ int leftovers_name(char ret[LEFTOVERS_NAME_SIZE]) {
 
         if (pid != getpid()) {
                 pid = getpid();
-                started = start_time(pid);
+                started = process_start_time(pid);
         }
         if (getrandom(&chance, sizeof(chance), 0) != (ssize_t)sizeof(chance))
                 return -EIO;
@@ -69,7 +46,7 @@ static bool parse_name(const char *name, int *ret_pid, unsigned long long *ret_s
                        unsigned long long *ret_chance) {
         char again[LEFTOVERS_NAME_SIZE];
 
-        if (sscanf(name, PREFIX "%d-%llu-%llx", ret_pid, ret_started, ret_chance) != 3 ||
+        if (sscanf(name, RESTORE_PREFIX "%d-%llu-%llx", ret_pid, ret_started, ret_chance) != 3 ||
             *ret_pid <= 0)
                 return false;
         print_name(*ret_pid, *ret_started, *ret_chance, again);
@@ -81,7 +58,7 @@ int leftovers_maker_init(struct leftovers_maker *ret) {
 
         if (getrandom(&chance, sizeof(chance), 0) != (ssize_t)sizeof(chance))
                 return -EIO;
-        *ret = (struct leftovers_maker){ getpid(), start_time(getpid()),
+        *ret = (struct leftovers_maker){ getpid(), process_start_time(getpid()),
                                          chance >> COUNT_BITS << COUNT_BITS };
         return 0;
 }
@@ -103,7 +80,7 @@ static bool is_left_over(const char *name) {
         unsigned long long started, chance;
         int pid;
 
-        return parse_name(name, &pid, &started, &chance) && start_time(pid) != started;
+        return parse_name(name, &pid, &started, &chance) && process_start_time(pid) != started;
 }
 
 void leftovers_remove(int fd) {
@@ -111,7 +88,21 @@ void leftovers_remove(int fd) {
         const struct dirent *entry;
 
         while (dir && (entry = readdir(dir)))
-                if (strncmp(entry->d_name, PREFIX, strlen(PREFIX)) == 0 &&
+                if (strncmp(entry->d_name, RESTORE_PREFIX, strlen(RESTORE_PREFIX)) == 0 &&
                     is_left_over(entry->d_name))
                         (void)remove_tree(fd, entry->d_name);
+}
+
+bool leftovers_is_name(const char *name) {
+        static const char *const beginnings[] = { RESTORE_PREFIX, PENDING_PREFIX };
+
+        for (size_t i = 0; i < ELEMENTSOF(beginnings); i++) {
+                size_t n = strlen(beginnings[i]);
+
+                /* numbers follow, nothing that a person would write */
+                if (strncmp(name, beginnings[i], n) == 0 && strlen(name) >= n + 16 &&
+                    name[n + strspn(name + n, "0123456789abcdef-")] == '\0')
+                        return true;
+        }
+        return false;
 }

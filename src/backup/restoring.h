@@ -193,6 +193,9 @@ void linked_done(struct linked_names *names);
 
 /* ---- leftovers.c: files made beside their place ---- */
 
+#define RESTORE_PREFIX ".vss-restore-"
+#define PENDING_PREFIX ".vss-pending-" /* those that wait for the next boot */
+
 /* a name of chance that tells who made it */
 int leftovers_name(char ret[LEFTOVERS_NAME_SIZE]);
 /* struct leftovers_maker - many such names of one maker, told by number */

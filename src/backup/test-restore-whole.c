@@ -311,6 +311,38 @@ static void test_untouched(void) {
         }
 }
 
+/* what waits beside its place is no application's data; nor is a person's file called like it */
+static void test_beside_is_left_out(void) {
+        static const char *const names[] = { ".vss-pending-00ffee1234567890",
+                                             ".vss-restore-12-345-00ffee1234567890",
+                                             ".vss-pending-letter",
+                                             "x.vss-pending-00ffee1234567890" };
+        struct restore_request request = { 0 };
+        struct vss_error error = VSS_ERROR_INIT;
+        struct restore_summary summary;
+        struct saved saved;
+
+        for (int image = 0; image < 2; image++) {
+                begin();
+                put(at("source/file"), "text");
+                if (image)
+                        save(VSS_BT_FULL);
+                for (size_t i = 0; i < 4; i++)
+                        put(at("source/%s", names[i]), "text");
+                put(at("source/%s/below", ".vss-pending-0000000000000001"), "text");
+                save(image ? VSS_BT_INCREMENTAL : VSS_BT_FULL);
+                CHECK_INT(remove_tree(AT_FDCWD, at("source")), 0);
+                load(&saved);
+                request.chain = &saved.chain;
+                CHECK_INT(restore_run(store, &request, NULL, &summary, &error), 0);
+                for (size_t i = 0; i < 4; i++)
+                        CHECK(has(at("source/%s", names[i]), "text") == (i >= 2));
+                CHECK(is_absent(at("source/.vss-pending-0000000000000001")));
+                CHECK(has(at("source/file"), "text"));
+                unload(&saved);
+        }
+}
+
 /* ---- all or nothing ---- */
 
 static struct restore_request whole_of(const struct saved *saved, struct told *told) {
@@ -885,6 +917,7 @@ int main(void) {
         RUN(test_where);
         RUN(test_where_is_checked);
         RUN(test_untouched);
+        RUN(test_beside_is_left_out);
         RUN(test_whole);
         RUN(test_whole_undone);
         RUN(test_whole_cancelled);

@@ -261,6 +261,8 @@ int walk_decide(struct pass *pass, char *path, const char *name, bool is_directo
 
         if (!is_directory && source->filespec && !pattern_matches(source->filespec, name))
                 return 0;
+        if (name[0] == '.' && leftovers_is_name(name))
+                return 0;
         verdict =
                 source->decide ? source->decide(source->userdata, path, is_directory) : SOURCE_TAKE;
         if (verdict == SOURCE_ELSEWHERE) {

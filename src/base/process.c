@@ -178,6 +178,8 @@ unsigned long long process_start_time(pid_t pid) {
                 return 0;
         /* the name in parentheses may hold anything; the 20th number after it is what counts */
         p = strrchr(text, ')');
+        if (p && (p[2] == 'Z' || p[2] == 'X')) /* dead, and its parent has not noticed yet */
+                return 0;
         for (int i = 0; p && i < 20; i++)
                 p = strchr(p + 1, ' ');
         return p && sscanf(p, "%llu", &started) == 1 ? started : 0;
