@@ -13,7 +13,7 @@ chmod o+x "$SCRATCH" # one test works as another user
 # every test of the writer, in the environment that the words say
 run_tests() {
     local suite
-    for suite in sqlite sqlite-increment sqlite-load sqlite-restore; do
+    for suite in sqlite sqlite-increment sqlite-load sqlite-places sqlite-restore sqlite-through; do
         env "$@" "$BUILD/tests/writers/test-writer-$suite"
     done
 }
