@@ -58,6 +58,16 @@ disturbed() {
     kill -"$signal" $pid 2>/dev/null || true
     code=0; wait $pid 2>/dev/null || code=$?
 }
+# in_time RESET ARGUMENTS...: disturbed(), and once more from the beginning when a busy machine let the restore end before
+in_time() {
+    local reset=$1 try; shift
+    for try in 1 2 3 4 5; do
+        disturbed "$@"
+        [ "$code" = 0 ] && [ "$try" -lt 5 ] || return 0
+        "$reset"
+    done
+}
+nothing_beside() { rm -rf "$OUT"; }
 has_some() { [ -e "$1/a/f1200" ] || [ -e "$1/c/f1200" ]; }
 in_big() { [ -e "$1/c/f999" ]; } # the last small one in its order
 has_new() { [ "$(head -c 3 "$1/a/f1200" 2>/dev/null)" != old ]; }
@@ -90,7 +100,7 @@ complete() { # a component has files only; the requester's own folder comes back
 
 for how in "TERM has_some" "INT in_big" "HUP in_big"; do
     echo "-- beside, SIG${how% *} when it ${how#* }"
-    disturbed "${how% *}" "${how#* }" "$OUT$DATA" --into "$OUT"
+    in_time nothing_beside "${how% *}" "${how#* }" "$OUT$DATA" --into "$OUT"
     interrupted
     none_left "$OUT"; whole_files "$OUT$DATA"
     [ "$(sed -n 's/^restored \([0-9]*\) ent.*/\1/p' "$R/out")" -ge "$(find "$OUT$DATA" -type f | wc -l)" ] ||
@@ -106,7 +116,7 @@ events() { grep -oE '(pre|post)_restore' "$R/log" | tr '\n' ' '; }
 for signal in TERM INT; do
     echo "-- SIG$signal in place, while a component is put back"
     old
-    disturbed $signal has_new "$DATA" --in-place
+    in_time old $signal has_new "$DATA" --in-place
     interrupted
     none_left "$DATA"; whole_files "$DATA" "$OLD"
     [ "$(events)" = "pre_restore post_restore " ] || fail "the writer heard '$(events)'"
@@ -125,6 +135,14 @@ code=0; restore --in-place || code=$?
 ! grep -q 'nothing of what was asked' "$R/out" || fail "$(cat "$R/out")"
 cp "$R/conf" "$CONF/vss.conf"
 diff -rq "$OLD/a" "$DATA/a" && diff -rq "$OLD/b" "$DATA/b" || fail "components were changed"
+
+echo "-- killed between making a name beside and giving it its own: the next restore takes that away"
+old
+code=0; (export LD_PRELOAD=$BUILD/tests/die-at-rename.so DIE_FROM=.vss-restore-; restore --in-place --file-by-file "$DATA/c") || code=$?
+[ $code = 137 ] && [ -n "$(find "$DATA/c" -name '.vss-restore-*')" ] || fail "not killed there: $code"
+whole_files "$DATA" "$OLD"
+restore --in-place --file-by-file "$DATA/c" || fail "again: $(cat "$R/out")"
+none_left "$DATA"; diff -rq "$NEW/c" "$DATA/c"
 
 echo "-- SIGKILL at any time, beside and in place; then once more"
 killed=0
