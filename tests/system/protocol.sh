@@ -389,7 +389,7 @@ store; whole --component "$W:c"; printf '0abcdefghi' >"$B/k/q.data"; whole --typ
 restored; hasnt "$B/q/r"; [ "$(cat "$SCRATCH/r$B/k/q.data")" = 01b3456789 ] || fail "$(cat "$SCRATCH/r$B/k/q.data")"
 rm "$etc/not_to_backup.d/q.conf"
 
-echo "-- I-102, I-104, IV-51: the time is a threshold for content and name; IV-52: the base's time without one"
+echo "-- I-102, I-104, IV-40, IV-51: the time is a threshold for content and name; IV-52: the base's time without one"
 bytes() { # bytes N: so many of content in the last backup
     python3 - "$SCRATCH/out" "$1" <<'P' || { cat "$SCRATCH/out"; fail "not $1 bytes"; }
 import json, sys
@@ -415,6 +415,10 @@ timed; printf 333 >"$B/v/last"
 whole --type incremental --component "$W:c"; bytes 3
 whole --type differential --component "$W:c"; bytes 5
 whole --type incremental --component "$W:c"; bytes 0
+printf 4444 >"$B/v/equal"; touch -d "@$((now + 1000))" "$B/v/equal"
+timed $((now + 1001)); whole --type incremental --component "$W:c"; bytes 0
+timed $((now + 1000)); whole --type incremental --component "$W:c"; bytes 4 # IV-40: at that time is since then
+rm "$B/v/equal"
 
 echo "-- I-73, I-74: a writer without such backups does a full one, and that is said"
 writer <<C
