@@ -33,7 +33,7 @@ struct undo_list {
         struct text text; /* not written yet */
         uint64_t size; /* of the file */
         bool is_empty;
-        FILE *reading;
+        FILE *reading, *unwritten; /* the second: of what could not be written */
 };
 
 static int add_root(struct undo_list *list, const char *path) {
@@ -54,6 +54,8 @@ struct undo_list *undo_list_free(struct undo_list *list) {
         text_done(&list->text);
         if (list->reading)
                 fclose(list->reading);
+        if (list->unwritten)
+                fclose(list->unwritten);
         closep(&list->fd);
         closep(&list->dir);
         free(list);
@@ -218,8 +220,20 @@ bool undo_list_is_name(const struct undo_list *list, const char *name) {
 
 /* ---- reading ---- */
 
+/* where there is no room for the list nothing is put in place, but what was made has to go */
+static int open_unwritten(struct undo_list *list) {
+        if (list->unwritten)
+                fclose(list->unwritten);
+        list->unwritten = NULL;
+        if (flush(list, NULL) >= 0)
+                return 0;
+        list->unwritten =
+                list->text.size > 0 ? fmemopen(list->text.data, list->text.size, "r") : NULL;
+        return list->unwritten ? 0 : -ENOMEM;
+}
+
 int undo_list_rewind(struct undo_list *list) {
-        int r = flush(list, NULL);
+        int r = open_unwritten(list);
 
         if (r < 0)
                 return r;
@@ -236,13 +250,19 @@ int undo_list_rewind(struct undo_list *list) {
         return 0;
 }
 
-int undo_list_next(struct undo_list *list, struct undo_item *ret) {
+static int next_item(struct undo_list *list, FILE *file, struct undo_item *ret) {
         int r;
 
         do
-                r = undo_line_next(&list->line, list->reading, ret);
+                r = undo_line_next(&list->line, file, ret);
         while (r > 0 && r != LINE_ITEM);
         return r == LINE_ITEM ? 1 : r;
+}
+
+int undo_list_next(struct undo_list *list, struct undo_item *ret) {
+        int r = next_item(list, list->reading, ret);
+
+        return r == 0 && list->unwritten ? next_item(list, list->unwritten, ret) : r;
 }
 
 /* head, roots and mark */
