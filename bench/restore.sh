@@ -38,7 +38,7 @@ run() {
     sync
     /usr/bin/time -o t -f '%e %U %S %M' bash -ec "$*" >words 2>&1 || { cat words; echo "$name failed"; exit 1; }
     read -r wall user system peak <t
-    printf '%s\t%s\t%s\t%s\t%s\n' "$what" "$name" "$wall" "$(awk "BEGIN { print $user + $system }")" "$peak" >>times
+    printf '%s\t%s\t%s\t%s\t%s\n' "$what" "$name" "$wall" "$(awk "BEGIN { print $user + $system }")" "$peak" >>"times"
 }
 # same WHAT FOLDER: is it what was saved? A fast restore of something else is none
 same() { diff -rq "$1" "$2" >/dev/null || { echo "$1 and $2 differ"; exit 1; }; }
