@@ -188,8 +188,17 @@ static int describe(struct pending_set *set, const char *staged, const char *des
         return 0;
 }
 
+static bool is_in(const struct directory_identity *directory, uint64_t device, uint64_t inode) {
+        return inode == 0 || (directory->device == device && directory->inode == inode);
+}
+
 int pending_add(struct pending_set *set, const char *staged, const char *destination,
                 struct vss_error *reterr) {
+        return pending_add_in(set, staged, destination, 0, 0, reterr);
+}
+
+int pending_add_in(struct pending_set *set, const char *staged, const char *destination,
+                   uint64_t device, uint64_t inode, struct vss_error *reterr) {
         struct journal_move move = { 0 };
         uint64_t sum = 0;
         int r = 0;
@@ -198,6 +207,12 @@ int pending_add(struct pending_set *set, const char *staged, const char *destina
                 return vss_fail(reterr, E_INVALIDARG, "'%s' or '%s' is no absolute path", staged,
                                 destination);
         r = describe(set, staged, destination, &move, reterr);
+        if (r >= 0 && (!is_in(&move.parent, device, inode) ||
+                       !is_in(&move.staged_parent, device, inode)))
+                r = vss_fail(reterr, -ESTALE,
+                             "'%s' cannot wait for a boot: its directory was moved, or is a link "
+                             "or something else by now",
+                             destination);
         if (r >= 0 && ARRAY_RESERVE(&set->set.moves, set->set.count, &set->set.capacity) < 0)
                 r = vss_fail(reterr, -ENOMEM, "out of memory");
         if (r >= 0) {

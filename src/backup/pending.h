@@ -43,6 +43,11 @@ int pending_begin(const struct restore_settings *settings, const struct vss_id *
 int pending_add(struct pending_set *set, const char *staged, const char *destination,
                 struct vss_error *reterr);
 
+/* pending_add_in() - of a restore that holds the directory of both: on the way to it somebody may
+ * have swapped a directory for a link to elsewhere since (SEC-69). -ESTALE: it is another one */
+int pending_add_in(struct pending_set *set, const char *staged, const char *destination,
+                   uint64_t device, uint64_t inode, struct vss_error *reterr);
+
 /* pending_commit() - syncs the file systems of all moves, then the journal; on success the set will
  * be moved. Consumes @take_set; on failure it is abandoned */
 int pending_commit(struct pending_set *take_set, struct vss_error *reterr);

@@ -155,7 +155,8 @@ static int on_staged(void *userdata, const struct restore_staged *staged,
                      struct vss_error *reterr) {
         struct putting *p = userdata;
 
-        return pending_add(p->pending, staged->staged, staged->destination, reterr);
+        return pending_add_in(p->pending, staged->staged, staged->destination,
+                              staged->parent_device, staged->parent_inode, reterr);
 }
 
 /* stage() - of a later image its own files, whole: what they build on is staged, not in place */

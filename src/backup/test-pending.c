@@ -481,6 +481,35 @@ static void test_link_on_the_way(void) {
         CHECK_INT(unlink(at("way")), 0);
 }
 
+/* SEC-61, SEC-69: on the way to a directory that the restore holds, somebody swaps one for a link:
+ * the boot would go through it */
+static void test_swapped_for_link(void) {
+        struct pending_set *set;
+        struct stat held, other;
+
+        fresh();
+        stage(1);
+        stage(2);
+        (void)unlink(at("way"));
+        CHECK_INT(mkdir(at("d/victim"), 0755), 0);
+        CHECK_INT(symlink("d/victim", at("way")), 0);
+        CHECK_INT(stat(at("d"), &held), 0);
+        CHECK_INT(stat(at("d/victim"), &other), 0);
+        set = begin("swapped");
+        CHECK_INT(pending_add_in(set, at("d/.s-1"), at("way/1"), held.st_dev, held.st_ino, NULL),
+                  -ESTALE);
+        /* nor what lies there under the staged name */
+        CHECK_INT(pending_add_in(set, at("d/.s-1"), at("way/1"), other.st_dev, other.st_ino, NULL),
+                  -ESTALE);
+        CHECK_INT(pending_add_in(set, at("d/.s-2"), at("d/2"), held.st_dev, held.st_ino, NULL), 0);
+        CHECK_INT(pending_commit(set, NULL), 0);
+        CHECK_INT(run(PENDING_NOW).placed, 1);
+        CHECK(faccessat(AT_FDCWD, at("d/victim/1"), F_OK, 0) < 0);
+        CHECK_INT(unlink(at("way")), 0);
+        CHECK_INT(unlink(at("d/.s-1")), 0);
+        CHECK_INT(rmdir(at("d/victim")), 0);
+}
+
 /* a directory that was not there is staged as one */
 static void test_directories(void) {
         struct pending_set *set;
@@ -720,6 +749,7 @@ int main(void) {
         RUN(test_obstacles);
         RUN(test_refused);
         RUN(test_link_on_the_way);
+        RUN(test_swapped_for_link);
         RUN(test_directories);
         RUN(test_journal_full);
         RUN(test_protected);
