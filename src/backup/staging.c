@@ -350,8 +350,11 @@ void staging_discard(struct staging *staging) {
 /* the failure that made it necessary stays the one that is told, unless this one is worse */
 static bool put_back(struct staging *staging, struct commit *commit, struct vss_error *reterr) {
         _cleanup_error_ struct vss_error error = VSS_ERROR_INIT, first = VSS_ERROR_INIT;
-        int r = undo_list_mark(staging->list, MARK_UNDO, &error);
+        int r = sync_all(staging, &error);
 
+        /* whoever finds the mark relies on what was saved beside: until then all goes forward */
+        if (r >= 0)
+                r = undo_list_mark(staging->list, MARK_UNDO, &error);
         /* without the mark as well: better put back than half done */
         if (commit_back(commit, &error) < 0)
                 r = -EIO;

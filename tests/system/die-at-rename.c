@@ -2,8 +2,8 @@
 /*
  * die-at-rename.c - to be preloaded: the process is killed as it is about to rename a name that
  * begins with $DIE_FROM, or to $DIE_TO, or as it just did ($DIE_AFTER=1); or as it is about to do
- * the $DIE_RENAME-th rename with flags. With $NO_FLAGS=1 renames know no flags, as on some file
- * systems.
+ * the $DIE_RENAME-th rename with flags; or as its $DIE_FDATASYNC-th fdatasync() is done. With
+ * $NO_FLAGS=1 renames know no flags, as on some file systems.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -39,4 +39,15 @@ int renameat2(int old_at, const char *old_path, int new_at, const char *new_path
                 return -1;
         }
         return real(old_at, old_path, new_at, new_path, flags);
+}
+
+int fdatasync(int fd) {
+        int (*real)(int) = dlsym(RTLD_NEXT, "fdatasync");
+        const char *number = getenv("DIE_FDATASYNC");
+        static int count;
+        int r = real(fd);
+
+        if (number && __atomic_add_fetch(&count, 1, __ATOMIC_RELAXED) == atoi(number))
+                kill(getpid(), SIGKILL);
+        return r;
 }
