@@ -144,9 +144,8 @@ static int find_folders(struct restore_settings *s, struct vss_error *reterr) {
         if (!s->pending_dir && s->state_dir)
                 s->pending_dir = path_join(s->state_dir, "pending");
         if (s->state_dir && s->runtime_dir && s->pending_dir) {
-                s->own[0] = s->state_dir;
-                s->own[1] = s->runtime_dir;
-                s->own[2] = s->pending_dir;
+                s->own[0] = s->runtime_dir;
+                s->own[1] = s->pending_dir;
                 return 0;
         }
         return vss_fail(reterr, -ENOENT,

@@ -18,7 +18,7 @@
 struct restore_settings {
         char *state_dir, *runtime_dir;
         char *pending_dir; /* journal of files that wait for the next boot (CFG-21) */
-        const char *own[3]; /* these three: no restore of a running system replaces them */
+        const char *own[2]; /* the last two: no restore of a running system replaces them */
         char **protected_paths; /* replaced at boot only with permission (CFG-22) */
         size_t protected_count, protected_capacity;
         char *service_command; /* NULL: services are stopped and started by systemd */

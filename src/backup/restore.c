@@ -84,13 +84,19 @@ static void report(struct restore *restore, const struct view_part *part, const 
         free(ranges);
 }
 
-/* @holds: would its removal take one of them away? */
-static bool is_untouched(const struct restore_request *request, const char *place, bool holds) {
+/* @holds: would its removal take @own away? */
+static bool is_within(const char *place, const char *own, bool holds) {
+        return path_is_below(place, own) || (holds && path_is_below(own, place));
+}
+
+/* @from: where it came from, @place: where it goes */
+static bool is_untouched(const struct restore_request *request, const char *from, const char *place,
+                         bool holds) {
         for (size_t i = 0; i < request->untouched_count; i++)
-                if (path_is_below(place, request->untouched[i]) ||
-                    (holds && path_is_below(request->untouched[i], place)))
+                if (is_within(place, request->untouched[i], holds))
                         return true;
-        return false;
+        return request->records && strcmp(from, place) == 0 &&
+               is_within(place, request->records, holds);
 }
 
 /* the place that the caller has for an entry, or what the mappings say; PLACE_KEPT: leave it out */
@@ -178,7 +184,8 @@ static int place_item(struct restore *restore, const struct view_item *item) {
                 report_placed(restore, &item->parts[0], &spot, r, vss_error_message(&error));
                 return 0;
         }
-        stays = kind == ENTRY_SOCKET || is_untouched(restore->request, spot.full, false);
+        stays = kind == ENTRY_SOCKET ||
+                is_untouched(restore->request, item->path, spot.full, false);
         if (restore->probing && !stays) {
                 r = probe_item(restore, item, &spot);
                 spot_done(&spot);
@@ -329,7 +336,7 @@ static int remove_one(struct restore *restore, const struct record *record) {
         struct spot spot = { .fd = -1 };
         int r = find_spot(restore, &entry, &spot, &error);
 
-        if (r == 0 && is_untouched(restore->request, spot.full, true))
+        if (r == 0 && is_untouched(restore->request, record->path, spot.full, true))
                 r = PLACE_KEPT;
         if (r == 0) {
                 r = places_enter(&restore->places, &spot, 0, false, &error);

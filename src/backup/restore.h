@@ -51,6 +51,8 @@ struct restore_mapping {
  *          says so; everywhere else a link in the way is an error (SEC-61)
  * @untouched: what is at or below one of these places stays as it is, and told as kept; nothing
  * that holds one of them is removed (R-154)
+ * @records: NULL, or one more such place, but only for what came from there: writers have their
+ * folders in it, and what they ask for elsewhere may go into them (R-87)
  * @paths:  only these and what is below them; NULL: everything
  * @wanted: NULL: every one
  * @remove_gone: with @image: delete what it says is gone (own files)
@@ -74,6 +76,7 @@ struct restore_request {
         size_t trusted_roots_count;
         const char *const *untouched;
         size_t untouched_count;
+        const char *records;
         const char *const *paths;
         size_t paths_count;
         bool (*wanted)(void *userdata, const struct entry *entry);

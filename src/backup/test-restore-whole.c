@@ -311,6 +311,46 @@ static void test_untouched(void) {
         }
 }
 
+static const char *into_records(void *userdata, const struct entry *entry) {
+        static char path[512];
+
+        if (!strstr(entry->path, "/app"))
+                return entry->path;
+        snprintf(path, sizeof(path), "%s%s", at("source/state/writers"),
+                 entry->path + strlen(at("source")));
+        return path;
+}
+
+/* the records stay, but a writer's folder among them is as good a place as any */
+static void test_records(void) {
+        struct restore_request request = { .where = into_records, .result = tell };
+        struct vss_error error = VSS_ERROR_INIT;
+        struct restore_summary summary;
+        struct saved saved;
+        char records[512];
+
+        snprintf(records, sizeof(records), "%s", at("source/state"));
+        request.records = records;
+        for (int whole = 0; whole < 2; whole++) {
+                struct told told = { 0 };
+
+                begin();
+                put(at("source/state/list"), "old");
+                put(at("source/app/db"), "data");
+                save(VSS_BT_FULL);
+                put(at("source/state/list"), "live");
+                load(&saved);
+                request.chain = &saved.chain;
+                request.userdata = &told;
+                request.whole = whole;
+                CHECK_INT(restore_run(store, &request, NULL, &summary, &error), 0);
+                CHECK(has(at("source/state/writers/app/db"), "data"));
+                CHECK(has(at("source/state/list"), "live"));
+                CHECK(strstr(told.words, "its own records"));
+                unload(&saved);
+        }
+}
+
 /* what waits beside its place is no application's data; nor is a person's file called like it */
 static void test_beside_is_left_out(void) {
         static const char *const names[] = { ".vss-pending-00ffee1234567890",
@@ -917,6 +957,7 @@ int main(void) {
         RUN(test_where);
         RUN(test_where_is_checked);
         RUN(test_untouched);
+        RUN(test_records);
         RUN(test_beside_is_left_out);
         RUN(test_whole);
         RUN(test_whole_undone);

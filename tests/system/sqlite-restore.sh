@@ -16,8 +16,7 @@ cat >"$etc/writers.d/sqlite.conf" <<C
 [writer]
 plugin = sqlite
 [sqlite]
-state_dir = $R/lists
-restore_dir = $SCRATCH/d/waiting
+state_dir = $R/state/writers/sqlite
 restore_wait = 20s
 [database shop]
 path = $B/shop.db
@@ -121,7 +120,7 @@ as_saved() { # DATABASE [FILE]
     [ "$(app last "${2:-$B/$1.db}")" = 35 ] || fail "$1: integrity"
 }
 clean() { # nothing is left of the restore
-    [ -z "$(find "$SCRATCH/d/waiting" -type f 2>/dev/null)" ] || fail "left: $(find "$SCRATCH/d/waiting")"
+    [ -z "$(find "$R/state/writers/sqlite/restore" -type f 2>/dev/null)" ] || fail "left: $(find "$R/state/writers/sqlite/restore")"
     [ -z "$(find "$B" -name '*.before-restore-*' -o -name '.vss-*')" ] || fail "left: $(ls -la "$B")"
 }
 inodes() { stat -c '%n %i' "$B"/*.db; }

@@ -100,6 +100,7 @@ static struct restore_request request_of(const struct source_set *from, struct p
                 .undo_dir = from->undo_dir,
                 .untouched = from->settings->own,
                 .untouched_count = ELEMENTSOF(from->settings->own),
+                .records = from->settings->state_dir,
                 .result = on_result,
                 .wanted = pass->chosen->whole ? NULL : is_wanted,
                 .userdata = pass,
