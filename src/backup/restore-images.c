@@ -6,7 +6,7 @@
  * images; the next one begins with the first again and comes to the same end.
  */
 #define _GNU_SOURCE
-#include "backup/restore-images.h"
+#include "backup/restore-images-inside.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -15,37 +15,9 @@
 
 #include "backup/reboot.h"
 #include "backup/restore-put.h"
-#include "backup/restore-services.h"
 #include "backup/restore-writers.h"
 #include "base/array.h"
 #include "base/cleanup.h"
-
-struct component {
-        struct chain chain;
-        size_t next; /* images in place, or let out with @at_once; the link that comes next */
-        bool at_once;
-        bool told; /* its writer heard of the image before */
-        bool touched; /* files of it may have changed */
-        bool torn; /* the image whose turn it is changed some, and is not through */
-        bool over;
-        enum restore_course course; /* of the image before */
-        /* of the bracket that is open */
-        bool in_turn, is_put;
-        char *restarts; /* a service, when the bracket is closed (method 8); owned */
-};
-
-struct restore_images {
-        struct store *store;
-        const struct set_list *list;
-        const struct restore_images_watch *watch;
-        struct component *items;
-        size_t count, capacity;
-        /* operations whose documents were found readable; .component is not used */
-        struct set_place *readable;
-        size_t readable_count, readable_capacity;
-        struct restore_services services;
-        bool reboot;
-};
 
 DEFINE_CLEANUP(struct restore_writers *, restore_writers_free)
 DEFINE_CLEANUP(struct restore_plan *, restore_plan_free)
@@ -86,6 +58,7 @@ struct restore_images *restore_images_free(struct restore_images *images) {
         for (size_t i = 0; i < images->count; i++) {
                 chain_done(&images->items[i].chain);
                 free(images->items[i].restarts);
+                vss_error_clear(&images->items[i].error);
         }
         free(images->items);
         free(images->readable);
@@ -93,114 +66,7 @@ struct restore_images *restore_images_free(struct restore_images *images) {
         return NULL;
 }
 
-static const struct set_place *last_of(const struct component *c) {
-        return &c->chain.links[c->chain.count - 1];
-}
-
-static const struct component_key *key_of(const struct component *c) {
-        return &set_place_component(last_of(c))->key;
-}
-
-/* ---- before anything happens ---- */
-
-static bool is_same_operation(const struct set_place *a, const struct set_place *b) {
-        return a->set == b->set && a->operation == b->operation;
-}
-
-static int check_document(struct restore_images *images, const struct set_place *place,
-                          struct vss_error *reterr) {
-        _cleanup_free_ char *xml = NULL;
-        size_t size;
-        int r;
-
-        for (size_t i = 0; i < images->readable_count; i++)
-                if (is_same_operation(&images->readable[i], place))
-                        return 0;
-        if (ARRAY_RESERVE(&images->readable, images->readable_count, &images->readable_capacity) <
-            0)
-                return vss_fail(reterr, -ENOMEM, "out of memory");
-        r = store_read_document(images->store, place->set, place->operation,
-                                "backup-components.xml", &xml, &size, reterr);
-        if (r >= 0)
-                images->readable[images->readable_count++] = *place;
-        return r;
-}
-
-/* check_chain() - its manifests belong to each other, and every image has its document */
-static int check_chain(struct restore_images *images, const struct chain *chain,
-                       struct vss_error *reterr) {
-        struct view *view = NULL;
-        int r = view_open(images->store, chain, NULL, &view, reterr);
-
-        view_close(view);
-        for (size_t i = 0; r >= 0 && i < chain->count; i++)
-                r = check_document(images, &chain->links[i], reterr);
-        return r;
-}
-
-int restore_images_add(struct restore_images *images, const struct set_place *wanted) {
-        _cleanup_error_ struct vss_error error = VSS_ERROR_INIT, words = VSS_ERROR_INIT;
-        struct component c = { .at_once = images->watch->at_once };
-        int r;
-
-        if (ARRAY_RESERVE(&images->items, images->count, &images->capacity) < 0)
-                return -ENOMEM;
-        r = chain_of(images->list, wanted, &c.chain, &error);
-        if (r >= 0)
-                r = check_chain(images, &c.chain, &error);
-        if (r < 0) {
-                vss_fail(&words, r, "nothing of it is changed: %s", vss_error_message(&error));
-                images->watch->failed(images->watch->userdata, &set_place_component(wanted)->key,
-                                      &words);
-                chain_done(&c.chain);
-                return r == -ENOMEM ? r : 0;
-        }
-        if (c.at_once)
-                c.next = c.chain.count - 1;
-        images->items[images->count++] = c;
-        return 0;
-}
-
-/* rehearse_operation() - all components whose last image lies where that of @first does */
-static int rehearse_operation(struct restore_images *images, size_t first,
-                              struct vss_error *reterr) {
-        const struct set_place *place = last_of(&images->items[first]);
-        const struct restore_writers_watch silent = { NULL, images->watch->wishes, NULL };
-        _cleanup_(restore_writers_freep) struct restore_writers *writers = NULL;
-        int r = restore_writers_open(images->store, place->set, place->operation,
-                                     images->watch->config_dir, &silent, &writers, reterr);
-
-        for (size_t i = first; r >= 0 && i < images->count; i++)
-                if (is_same_operation(last_of(&images->items[i]), place))
-                        r = restore_writers_select(writers, key_of(&images->items[i]), false,
-                                                   reterr);
-        return r;
-}
-
-int restore_images_rehearse(struct restore_images *images, struct vss_error *reterr) {
-        for (size_t i = 0; i < images->count; i++) {
-                bool before = false;
-                int r;
-
-                for (size_t k = 0; k < i && !before; k++)
-                        before = is_same_operation(last_of(&images->items[k]),
-                                                   last_of(&images->items[i]));
-                r = before ? 0 : rehearse_operation(images, i, reterr);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
 /* ---- one component ---- */
-
-static struct image_turn turn_of(const struct component *c) {
-        return (struct image_turn){ .chain = &c->chain,
-                                    .image = c->at_once ? 0 : c->next + 1,
-                                    .number = c->next + 1,
-                                    .place = &c->chain.links[c->next],
-                                    .key = key_of(c) };
-}
 
 /* after_prefix() - the engine's words, without those that say the same of its request */
 static const char *after_prefix(const struct vss_error *error) {
@@ -213,24 +79,24 @@ static const char *after_prefix(const struct vss_error *error) {
 /* fail() - it goes no further */
 static void fail(struct restore_images *images, struct component *c,
                  const struct vss_error *error) {
-        _cleanup_error_ struct vss_error words = VSS_ERROR_INIT;
+        struct vss_error *words = &c->error;
         size_t image = c->next + (c->torn ? 1 : 0); /* from 1 */
         int code = error->code;
 
         c->over = true;
         c->in_turn = false;
         if (!c->touched)
-                vss_fail(&words, code, "nothing of it is changed: %s", after_prefix(error));
+                vss_fail(words, code, "nothing of it is changed: %s", after_prefix(error));
         else if (c->at_once || c->chain.count == 1)
-                vss_fail(&words, code, "%s", vss_error_message(error));
+                vss_fail(words, code, "%s", vss_error_message(error));
         else
-                vss_fail(&words, code,
+                vss_fail(words, code,
                          "%s; it stops %s image %zu of %zu (%s) and is no state of the backup: "
                          "clear the cause and give the same command again, which begins with the "
                          "first image",
                          vss_error_message(error), c->torn ? "at" : "after", image, c->chain.count,
                          c->chain.links[image - 1].set->folder);
-        images->watch->failed(images->watch->userdata, key_of(c), &words);
+        images->watch->failed(images->watch->userdata, key_of(c), words);
 }
 
 /* the image of the bracket is in place, and its writer is content */
@@ -330,6 +196,8 @@ static int note_put(struct restore_images *images, struct component *c,
         _cleanup_free_ char *why = NULL;
 
         c->course = verdict->course;
+        c->deferred |= deferred;
+        c->reboot |= verdict->announces_reboot;
         images->reboot |= deferred || verdict->announces_reboot;
         if (last && verdict->restarts) {
                 free(c->restarts);
@@ -360,7 +228,9 @@ static int put_files(struct restore_images *images, struct component *c,
         const struct restore_putter putter = { images->store,  watch->settings, &request,
                                                &watch->engine, &putting,        on_note,
                                                on_stop_service };
-        struct restore_image image = { .chain = turn->chain, .image = turn->image };
+        struct restore_image image = { .chain = turn->chain,
+                                       .image = turn->image,
+                                       .is_part = c->is_part };
         struct restore_plan_input input = { .key = turn->key, .before = c->course };
         int r = restore_wishes_parts(watch->wishes, turn->key, &parts, &input.part_count);
 
@@ -378,11 +248,20 @@ static int put_files(struct restore_images *images, struct component *c,
         r = restore_put(&putter, &image, &input, &plan, &result, reterr);
         watch->put(watch->userdata, turn, &result.summary);
         if (r >= 0)
-                r = restore_writers_record(writers, turn->key, plan, result.deferred, reterr);
+                r = restore_writers_record(writers, turn->key, plan, result.status == VSS_RS_ALL,
+                                           result.deferred, reterr);
+        if (r >= 0 && result.status != VSS_RS_ALL)
+                c->kept = !c->is_part;
+        if (r >= 0 && result.status != VSS_RS_ALL && restore_writers_is_told(writers, turn->key))
+                on_note(&putting, c->is_part ? "its writer is told that not all of it is in place, "
+                                               "since the paths that were named are a part (R-100)"
+                                             : "its writer is told that not all of it is in place, "
+                                               "since files that exist were kept (R-100)");
         /* files of which the writer does not know where they are: not all is well */
         if (r < 0 && result.status == VSS_RS_ALL)
                 result.status = VSS_RS_FAILED;
         restore_writers_result(writers, turn->key, result.status);
+        c->status = result.status;
         c->torn = result.status != VSS_RS_NONE;
         c->touched |= c->torn;
         return r < 0 ? r : note_put(images, c, restore_plan_verdict(plan), result.deferred, reterr);
@@ -396,7 +275,8 @@ static int put_by_caller(struct restore_images *images, struct component *c,
         int r = watch->files(watch->userdata, turn, reterr);
 
         c->torn = c->touched = true;
-        restore_writers_result(writers, turn->key, r < 0 ? VSS_RS_FAILED : VSS_RS_ALL);
+        c->status = r < 0 ? VSS_RS_FAILED : VSS_RS_ALL;
+        restore_writers_result(writers, turn->key, c->status);
         return r;
 }
 
@@ -406,6 +286,8 @@ static void put_one(struct restore_images *images, struct component *c,
         _cleanup_error_ struct vss_error error = VSS_ERROR_INIT;
         struct image_turn turn = turn_of(c);
         int r = restore_writers_check(writers, key_of(c), &error);
+
+        c->heard |= restore_writers_is_told(writers, key_of(c));
 
         if (r >= 0) {
                 watch->begun(watch->userdata, &turn);
@@ -573,6 +455,32 @@ void restore_images_run(struct restore_images *images) {
                                     c->chain.count);
         }
         restore_services_start(&images->services, NULL, NULL);
+}
+
+bool restore_images_result(const struct restore_images *images, size_t index,
+                           struct restore_images_result *ret) {
+        const struct component *c = index < images->count ? &images->items[index] : NULL;
+
+        if (!c)
+                return false;
+        *ret = (struct restore_images_result){
+                .key = c->key,
+                .status = c->status,
+                .good = c->over && c->error.code == 0,
+                .is_part = c->is_part,
+                .kept = c->kept,
+                .deferred = c->deferred,
+                .reboot = c->reboot,
+                .told = c->heard,
+                .done = c->touched ? c->next : 0,
+                .count = c->chain.count,
+                .code = c->error.code,
+                .words = c->error.code < 0 ? vss_error_message(&c->error) : NULL,
+        };
+        /* earlier images are there, and the last is not; that is more than a discontent writer */
+        if (c->touched && !ret->good && !(c->torn && c->next + 1 == c->chain.count))
+                ret->status = VSS_RS_FAILED;
+        return true;
 }
 
 bool restore_images_need_reboot(const struct restore_images *images) {

@@ -29,11 +29,32 @@ struct image_turn {
         const struct component_key *key;
 };
 
+/* struct restore_images_result - what became of a component; lent
+ * @status: what its writer hears, or would: enum vss_file_restore_status (R-100)
+ * @good:   nothing failed, its writer is content. Also a part that was asked for is good, though
+ * its status is not ALL
+ * @is_part: paths left files of it out
+ * @kept:   files that exist were kept
+ * @deferred: it comes with the next boot, @reboot: its writer asks for one (R-155)
+ * @told:   its writer took part
+ * @done:   of its @count images are in place
+ * @words, @code: what is wrong, and what to do; NULL and 0 when it is good, or was not begun */
+struct restore_images_result {
+        const struct component_key *key;
+        uint32_t status;
+        bool good, is_part, kept, deferred, reboot, told;
+        size_t done, count;
+        int code;
+        const char *words;
+};
+
 struct restore_images_watch {
         void *userdata;
         const char *config_dir; /* where the writers are, see struct vss_connection */
         const struct restore_wishes *wishes; /* told to the writers with each image; NULL: none */
-        bool at_once; /* one bracket with the chain put together: what exists is kept */
+        bool at_once; /* one bracket with the chain put together: what exists is kept. So is a
+                       * component of which the paths of @request leave files out: told that not all
+                       * of an image is in place, its writer would have to stop there (R-144) */
         void (*note)(void *userdata, const char *words);
         bool (*stop)(void *userdata); /* begin nothing more? */
         void (*begun)(void *userdata, const struct image_turn *turn);
@@ -42,7 +63,8 @@ struct restore_images_watch {
          * instead */
         int (*files)(void *userdata, const struct image_turn *turn, struct vss_error *reterr);
         /* what is wanted of the component, into an empty request: paths, wanted, existing, result,
-         * userdata and the like; where it goes is the plan's. Lent until @put */
+         * userdata and the like; where it goes is the plan's. Lent until @put; also asked when it
+         * is added */
         void (*request)(void *userdata, const struct image_turn *turn, struct restore_request *ret);
         struct engine_watch engine;
         const struct restore_settings *settings;
@@ -74,6 +96,10 @@ int restore_images_rehearse(struct restore_images *images, struct vss_error *ret
 
 /* restore_images_run() - all that were added; what became of them was told to the watch */
 void restore_images_run(struct restore_images *images);
+
+/* restore_images_result() - of the @index-th that was added, after the run; false: no more */
+bool restore_images_result(const struct restore_images *images, size_t index,
+                           struct restore_images_result *ret);
 
 /* restore_images_need_reboot() - because of a writer, or of files that wait for it */
 bool restore_images_need_reboot(const struct restore_images *images);

@@ -213,7 +213,7 @@ static int place_leaf(struct restore *restore, const struct view_item *item, str
         *ret_broken = *ret_broken && r == 1;
         if (r != 1)
                 return r;
-        restore->summary.bytes += part->record->size;
+        spot->bytes = part->record->size;
         if (small_files_want(item)) {
                 r = small_files_put(restore->small, &restore->members, part, spot,
                                     inherits_acl(restore), reterr);

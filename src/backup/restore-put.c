@@ -27,6 +27,7 @@ struct putting {
         struct restore_put_result *result;
         bool first; /* the pass over what goes before the others */
         const struct set_place *only; /* of what is staged: the image it comes from, or NULL */
+        bool any_put, any_kept; /* files; directories are merged */
 };
 
 static void note(const struct putting *p, const char *format, ...) VSS_PRINTF(2, 3);
@@ -59,9 +60,7 @@ static bool is_first(const struct putting *p, const char *path) {
 }
 
 /* is_asked_for() - the first pass has paths of its own */
-static bool is_asked_for(const struct putting *p, const char *path) {
-        const struct restore_request *request = p->putter->request;
-
+static bool is_asked_for(const struct restore_request *request, const char *path) {
         for (size_t i = 0; i < request->paths_count; i++)
                 if (path_is_below(path, request->paths[i]))
                         return true;
@@ -71,8 +70,8 @@ static bool is_asked_for(const struct putting *p, const char *path) {
 static const char *where_now(void *userdata, const struct entry *entry) {
         struct putting *p = userdata;
 
-        return is_first(p, entry->path) == p->first && is_asked_for(p, entry->path) &&
-                               is_wanted(p, entry)
+        return is_first(p, entry->path) == p->first &&
+                               is_asked_for(p->putter->request, entry->path) && is_wanted(p, entry)
                        ? restore_plan_now(p->plan, entry)
                        : NULL;
 }
@@ -87,9 +86,13 @@ static const char *where_at_boot(void *userdata, const struct entry *entry) {
 
 static void on_result(void *userdata, const struct entry *entry, const char *placed,
                       enum restore_outcome outcome, int code, const char *words) {
-        const struct putting *p = userdata;
+        struct putting *p = userdata;
         const struct restore_request *request = p->putter->request;
 
+        p->any_put |= (outcome == RESTORE_PLACED || outcome == RESTORE_REPLACED) &&
+                      entry->type != ENTRY_DIRECTORY;
+        p->any_kept |= outcome == RESTORE_KEPT && entry->type != ENTRY_SOCKET &&
+                       request->existing == RESTORE_KEEP;
         if (request->result)
                 request->result(request->userdata, entry, placed, outcome, code, words);
 }
@@ -122,6 +125,27 @@ static void add(struct putting *p, const struct restore_summary *one, int r) {
         total->replaced += one->replaced;
         total->kept += one->kept;
         total->bytes += one->bytes;
+}
+
+int restore_put_is_part(struct store *store, const struct chain *chain,
+                        const struct restore_request *request, bool *ret,
+                        struct vss_error *reterr) {
+        const struct entry *entry;
+        struct view *view;
+        int r = 0;
+
+        *ret = false;
+        if (!request->paths)
+                return 0;
+        r = view_open(store, chain, NULL, &view, reterr);
+        if (r < 0)
+                return r;
+        while (!*ret && (r = view_next(view, &entry, reterr)) > 0)
+                *ret = entry->type != ENTRY_DIRECTORY && entry->type != ENTRY_SOCKET &&
+                       !is_asked_for(request, entry->path) &&
+                       (!request->wanted || request->wanted(request->userdata, entry));
+        view_close(view);
+        return r < 0 ? r : 0;
 }
 
 /* ---- now ---- */
@@ -294,6 +318,7 @@ static int direct(struct putting *p, const struct directions *d, struct vss_erro
         r = restore_directed(p->putter->store, &request, d->items, d->count, p->putter->watch, &one,
                              reterr);
         add(p, &one, r);
+        p->any_put |= r >= 0;
         return r;
 }
 
@@ -363,6 +388,15 @@ static int carry_out(struct putting *p, const struct restore_plan_input *input,
         return r;
 }
 
+/* status_of() - R-100: one file that is not the backup's already forbids ALL */
+static uint32_t status_of(const struct putting *p, int r) {
+        if (r < 0)
+                return p->result->summary.changed ? VSS_RS_FAILED : VSS_RS_NONE;
+        if (!p->image->is_part && !p->any_kept)
+                return VSS_RS_ALL;
+        return p->any_put ? VSS_RS_FAILED : VSS_RS_NONE;
+}
+
 int restore_put(const struct restore_putter *putter, const struct restore_image *image,
                 const struct restore_plan_input *input, struct restore_plan **ret_plan,
                 struct restore_put_result *ret, struct vss_error *reterr) {
@@ -379,6 +413,6 @@ int restore_put(const struct restore_putter *putter, const struct restore_image 
         r = decide(&p, reterr);
         if (r >= 0)
                 r = carry_out(&p, input, reterr);
-        ret->status = r >= 0 ? VSS_RS_ALL : ret->summary.changed ? VSS_RS_FAILED : VSS_RS_NONE;
+        ret->status = status_of(&p, r);
         return r;
 }

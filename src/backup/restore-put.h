@@ -27,13 +27,20 @@ struct restore_putter {
 
 /* struct restore_image - what is to be put
  * @image: as in struct restore_request
- * @first: files that go before the others (R-122) */
+ * @first: files that go before the others (R-122)
+ * @is_part: the caller's paths leave files of the set out: it can never be all (R-100) */
 struct restore_image {
         const struct chain *chain;
         size_t image;
         const char *const *first;
         size_t first_count;
+        bool is_part;
 };
+
+/* restore_put_is_part() - do the paths of @request leave out files that the chain has in the end?
+ * Directories do not count, nor what ->wanted does not want, nor sockets, which no restore makes */
+int restore_put_is_part(struct store *store, const struct chain *chain,
+                        const struct restore_request *request, bool *ret, struct vss_error *reterr);
 
 /* restore_look() - a look() of struct restore_plan_ops, @userdata being this */
 struct restore_looker {
@@ -54,8 +61,9 @@ bool restore_was_put(void *userdata, const char *path);
 int restore_look_stop(void *userdata, const char *service, struct vss_error *reterr);
 void restore_looker_done(struct restore_looker *looker);
 
-/* struct restore_put_result - @status: enum vss_file_restore_status (R-100); @deferred: registered
- * for the next boot */
+/* struct restore_put_result - @status: enum vss_file_restore_status (R-100), which is not ALL,
+ * though nothing failed, when paths left files out or files were kept that exist; @deferred:
+ * registered for the next boot */
 struct restore_put_result {
         uint32_t status;
         bool deferred;

@@ -397,7 +397,8 @@ static int record_ranges_files(struct restore_writers *rw, const struct componen
 }
 
 int restore_writers_record(struct restore_writers *rw, const struct component_key *key,
-                           struct restore_plan *plan, bool deferred, struct vss_error *reterr) {
+                           struct restore_plan *plan, bool all, bool deferred,
+                           struct vss_error *reterr) {
         const struct vss_component_key public = public_key(key);
         struct vss_file_set set;
         const char *to;
@@ -405,7 +406,7 @@ int restore_writers_record(struct restore_writers *rw, const struct component_ke
 
         if (!restore_writers_is_told(rw, key))
                 return 0;
-        for (size_t i = 0; r >= 0 && restore_plan_mapping(plan, i, &set, &to); i++)
+        for (size_t i = 0; all && r >= 0 && restore_plan_mapping(plan, i, &set, &to); i++)
                 r = vss_backup_components_add_alternative_location_mapping(rw->bc, &public, &set,
                                                                            to, reterr);
         if (r >= 0 && deferred)

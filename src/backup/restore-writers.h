@@ -68,10 +68,11 @@ int restore_writers_check(struct restore_writers *rw, const struct component_key
 void restore_writers_result(struct restore_writers *rw, const struct component_key *key,
                             uint32_t status);
 
-/* restore_writers_record() - all of it is where @plan says: mappings (R-93), ranges files (R-122).
- * @deferred: or will be at the next boot (R-156) */
+/* restore_writers_record() - what was put is where @plan says: mappings, if it is @all of the set
+ * (R-93), ranges files (R-122). @deferred: or will be at the next boot (R-156) */
 int restore_writers_record(struct restore_writers *rw, const struct component_key *key,
-                           struct restore_plan *plan, bool deferred, struct vss_error *reterr);
+                           struct restore_plan *plan, bool all, bool deferred,
+                           struct vss_error *reterr);
 
 /* restore_writers_end() - PostRestore; negative with words when it could not be sent */
 int restore_writers_end(struct restore_writers *rw, struct vss_error *reterr);

@@ -133,8 +133,11 @@ static int find_item_spot(struct restore *restore, const struct view_item *item,
 static void report_placed(void *userdata, const struct view_part *part, const struct spot *spot,
                           int r, const char *words) {
         bool replaced = spot->replaced || (spot->beside[0] && spot->old != 0);
+        struct restore *restore = userdata;
 
-        report(userdata, part, spot->full ? spot->full : "",
+        if (r >= 0)
+                restore->summary.bytes += spot->bytes;
+        report(restore, part, spot->full ? spot->full : "",
                r < 0             ? RESTORE_FAILED
                : r == PLACE_KEPT ? RESTORE_KEPT
                : replaced        ? RESTORE_REPLACED
@@ -464,7 +467,7 @@ static int end_whole(struct restore *restore, const struct restore_run *run, int
                 }
                 whole_failed(restore, r, vss_error_message(&error));
         }
-        restore->summary.placed = restore->summary.removed = 0;
+        restore->summary.placed = restore->summary.removed = restore->summary.bytes = 0;
         if (!restore->summary.changed)
                 places_unmake(&restore->places);
         return restore->first < 0 ? 0 : r; /* say_failure() has the words */

@@ -120,6 +120,7 @@ struct spot {
         ino_t old; /* what is in place; 0: nothing */
         struct timespec old_ctime;
         uint64_t old_size;
+        uint64_t bytes; /* of its content, when that is new */
 };
 
 static inline const char *spot_name(const struct spot *spot) {

@@ -163,8 +163,11 @@ static bool on_stop(void *userdata) {
 
 /* on_begun() - where the restore is; chains only, and the writers of components are in it */
 static void on_begun(void *userdata, const struct image_turn *turn) {
+        const struct set_component *component = set_place_component(turn->place);
         _cleanup_free_ char *words = NULL;
 
+        if (!component->good)
+                restore_say_failed_then(component);
         if (turn->chain->count < 2 || arg_quiet)
                 return;
         if (asprintf(&words, "%s: image %zu of %zu%s, %s", component_name(turn->key), turn->number,
@@ -176,11 +179,8 @@ static void on_begun(void *userdata, const struct image_turn *turn) {
 }
 
 static void on_request(void *userdata, const struct image_turn *turn, struct restore_request *ret) {
-        const struct set_component *component = set_place_component(turn->place);
         struct in_place *all = userdata;
 
-        if (!component->good)
-                restore_say_failed_then(component);
         all->pass = pass_of(all->from, restore_image_of(all->from->choice, turn->key));
         *ret = request_of(all->from, &all->pass);
 }
@@ -284,6 +284,17 @@ static void say_reboot(const struct restore_settings *settings) {
         free(reasons);
 }
 
+/* say_components() - what became of each; exit code */
+static int say_components(const struct restore_images *images) {
+        struct restore_images_result result;
+        int r = EXIT_OK;
+
+        for (size_t i = 0; images && restore_images_result(images, i, &result); i++)
+                if (restore_say_component(&result) != EXIT_OK)
+                        r = EXIT_MEMORY;
+        return r;
+}
+
 static int run(const struct source_set *from, struct restore_summary *total) {
         struct in_place all = { .from = from, .total = total };
         const struct restore_images_watch watch = {
@@ -310,6 +321,8 @@ static int run(const struct source_set *from, struct restore_summary *total) {
                 r = put_plain(&all);
                 if (r != EXIT_MEMORY && all.images)
                         restore_images_run(all.images);
+                if (say_components(all.images) != EXIT_OK)
+                        r = EXIT_MEMORY;
         }
         if (all.images && restore_images_need_reboot(all.images))
                 say_reboot(from->settings);

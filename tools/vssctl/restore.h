@@ -7,6 +7,7 @@
 #define TOOLS_VSSCTL_RESTORE_H
 
 #include "backup/engine.h"
+#include "backup/restore-images.h"
 #include "backup/restore-settings.h"
 #include "backup/restore-wishes.h"
 #include "list.h"
@@ -150,6 +151,8 @@ void restore_say_failed_then(const struct set_component *component);
 void restore_say_file(const char *component, const struct entry *entry, const char *placed,
                       enum restore_outcome outcome, const char *words);
 void restore_say_left(const struct component_key *key, size_t done, size_t count);
+/* restore_say_component() - at the end; exit code */
+int restore_say_component(const struct restore_images_result *result);
 int restore_print_summary(const struct set_info *set, const struct restore_summary *summary);
 
 #endif
