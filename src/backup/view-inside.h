@@ -12,6 +12,7 @@ struct cursor {
         struct manifest_reader *reader;
         const struct record *record; /* the next one, NULL at the end of the component */
         uint32_t component;
+        struct text before; /* the path of the one before; empty: there was none */
 };
 
 struct shade {

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "backup/manifest-inside.h"
 #include "backup/view-inside.h"
 #include "base/array.h"
 #include "base/cleanup.h"
@@ -72,10 +73,24 @@ static bool is_below(const struct view *view, const char *path) {
         return !view->below || path_is_below(path, view->below);
 }
 
+/* names that go back would be looked for, and found, again and again */
+static int check_order(struct cursor *cursor, struct vss_error *reterr) {
+        const char *before = cursor->before.size > 0 ? text_cstring(&cursor->before) : "";
+        int r = before ? 0 : -ENOMEM;
+
+        if (r >= 0 && *before && path_compare(before, cursor->record->path) >= 0)
+                return manifest_damaged(cursor->reader, reterr);
+        text_reset(&cursor->before);
+        text_string(&cursor->before, cursor->record->path);
+        return r < 0 || cursor->before.failed ? vss_fail(reterr, -ENOMEM, "out of memory") : 1;
+}
+
 int view_advance(struct view *view, size_t link, struct vss_error *reterr) {
         struct cursor *cursor = &view->cursors[link];
         int r = manifest_next(cursor->reader, &cursor->record, reterr);
 
+        if (r > 0 && cursor->record->component == cursor->component)
+                r = check_order(cursor, reterr);
         if (r <= 0)
                 cursor->record = NULL;
         else if (cursor->record->component != cursor->component ||
@@ -88,14 +103,17 @@ int view_start_cursor(struct view *view, size_t link, const char *path, struct v
         struct cursor *cursor = &view->cursors[link];
         int r = manifest_seek(cursor->reader, cursor->component, path, reterr);
 
+        text_reset(&cursor->before);
         return r < 0 ? r : view_advance(view, link, reterr);
 }
 
 struct view *view_close(struct view *view) {
         if (!view)
                 return NULL;
-        for (size_t i = 0; view->cursors && i < view->chain->count; i++)
+        for (size_t i = 0; view->cursors && i < view->chain->count; i++) {
                 manifest_reader_free(view->cursors[i].reader);
+                text_done(&view->cursors[i].before);
+        }
         for (size_t i = 0; i < view->shades_count; i++)
                 free(view->shades[i].path);
         view_close(view->gone);

@@ -16,7 +16,8 @@ cat >craft.py <<'P'
 # craft.py WHAT SET: alters the set's data.tar.zst and signs backup-set.txt anew
 import hashlib, os, struct, sys
 what, folder = sys.argv[1:]
-path = folder + '/op-1/data.tar.zst'
+file = 'op-1/manifest.zst' if what == 'order' else 'op-1/data.tar.zst'
+path = folder + '/' + file
 plain = open('plain.tar', 'rb').read()
 M = 1 << 20
 
@@ -98,12 +99,17 @@ elif what == 'map-lies':    # pieces far beyond the end of the file
                    b'GNU.sparse.realsize=4611686018427387904', b'size=2048')
     m = b'2\n4503599627370496\n1024\n4611686018427387904\n0\n'
     write(pieces(plain[:start] + pax + m.ljust(512, b'\0') + b'x' * 1536 + b'\0' * 1024))
+elif what == 'order':       # names that go back: what is looked for comes round again
+    lines = open('plain.manifest', 'rb').read().split(b'\n')[:-1]
+    z = [l for l in lines if b'\t/s/z\t' in l]
+    lines = lines[:1] + z + [b'x\t0\t/s/b%d' % i for i in range(40)]
+    write([(raw(t := b'\n'.join(lines + [b'end\t41']) + b'\n'), len(t))])
 stored = hashlib.sha256()
 with open(path, 'rb') as f:
     while data := f.read(M): stored.update(data)
 lines = open(folder + '/backup-set.txt', 'rb').read().split(b'\n')[:-2]
-lines = [b'file\top-1/data.tar.zst\t%d\t%s' % (os.path.getsize(path), stored.hexdigest().encode())
-         if l.startswith(b'file\top-1/data.tar.zst') else l for l in lines]
+lines = [b'file\t%s\t%d\t%s' % (file.encode(), os.path.getsize(path), stored.hexdigest().encode())
+         if l.startswith(b'file\t' + file.encode()) else l for l in lines]
 text = b'\n'.join(lines) + b'\n'
 open(folder + '/backup-set.txt', 'wb').write(text + b'sha256\t' + hashlib.sha256(text).hexdigest().encode() + b'\n')
 P
@@ -132,5 +138,13 @@ for what in size header; do bomb $what; done
 bomb size-short b c z # each member is found by its own offset
 bomb map a b
 bomb map-lies a b
+
+echo "-- order"
+rm -rf bad; cp -a store bad; zstd -qdc bad/2*/op-1/manifest.zst >plain.manifest
+python3 craft.py order bad/2*
+for how in "" "-w -u $SCRATCH/undo"; do
+    code=0; timeout 30 "$TOOL" restore $how bad latest ordered /s/z >out 2>&1 || code=$?
+    [ $code = 1 ] && grep -q 'manifest .* is damaged' out || fail "order: $code: $(tail -3 out)"
+done
 "$TOOL" verify -f store latest >/dev/null || fail "the set as it was does not verify"
 echo "no archive takes more than its share"
