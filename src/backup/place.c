@@ -292,12 +292,16 @@ static int open_child(struct places *places, const char *name, bool create, bool
 
 static int enter_failed(const struct spot *spot, const char *path, size_t size, int r,
                         struct vss_error *reterr) {
-        return vss_fail(reterr, r, "'%s' cannot be reached: the directory '%.*s' %s", spot->full,
-                        (int)size, path,
+        /* @path is the end of the full one */
+        size_t above = strlen(spot->full) - (strlen(path) - size);
+
+        return vss_fail(reterr, r, "'%s' cannot be reached: the directory '%.*s' %s%s", spot->full,
+                        (int)above, spot->full,
                         r == -ENOTDIR || r == -ELOOP
                                 ? "is a link or something else; it is not followed"
                         : r == -EPERM ? "may be written by everybody, or forbids it"
-                                      : strerror(-r));
+                                      : "cannot be made or opened: ",
+                        r == -ENOTDIR || r == -ELOOP || r == -EPERM ? "" : strerror(-r));
 }
 
 /* the level that was pushed is the root of a tree beside its place, or lies in one */

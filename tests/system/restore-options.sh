@@ -147,9 +147,10 @@ heard 'restoring side .*options="a"="b" name=side-two authoritative=yes roll_for
 heard 'restoring must .*options=- name=- authoritative=no roll_forward=0:-'
 bad; r --in-place --component side --roll-forward all; heard 'restoring side .*roll_forward=2:-'
 bad; r --in-place --component side --roll-forward none; heard 'restoring side .*roll_forward=1:-'
-bad; r --in-place --component dull --rename x --authoritative || fail "$(cat "$R/err")"
-said "the writer of 'dull' does not say that it knows --rename; it is told"; said "knows --authoritative"
-grep -q 'restoring dull .*name=x authoritative=yes' "$R/other" || fail "not told"
+bad; r --in-place --component dull --authoritative || fail "$(cat "$R/err")"
+said "the writer of 'dull' does not say that it knows --authoritative; it is told"
+grep -q 'restoring dull .*authoritative=yes' "$R/other" || fail "not told"
+refused "does not say that it knows --rename, and without it the restore would replace" --in-place --component dull --rename x
 refused 'option' --in-place --component side --restore-option 'no grammar'
 refused 'for one component, not for 2' --in-place --component side --component app --rename x
 refused 'say of which component' --in-place --rename x

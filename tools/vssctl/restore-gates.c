@@ -142,6 +142,18 @@ static int check_instance(const struct restore_order *order, const struct chosen
                       name_of(image));
 }
 
+/* The files of a writer that passes the name over would come over the ones that live. */
+static int check_name(const struct restore_order *order, const struct chosen_image *image) {
+        if (!order->wishes.name || order->wishes.target_count > 0 ||
+            (image->writer->schema & VSS_BS_RESTORE_RENAME))
+                return EXIT_OK;
+        return refuse(VSS_E_NOT_SUPPORTED,
+                      "the writer of '%s' does not say that it knows --rename, and without it the "
+                      "restore would replace what lives there; put it elsewhere with --into DIR or "
+                      "--target DIR",
+                      name_of(image));
+}
+
 /* it is told all the same, and decides */
 static void warn(const struct restore_order *order, const struct chosen_image *image) {
         const struct {
@@ -177,6 +189,8 @@ static int check_image(const struct source_set *from, struct chosen_image *image
                 r = check_targets(from, image);
         if (r == EXIT_OK && image->writer)
                 r = check_instance(order, image);
+        if (r == EXIT_OK && image->writer)
+                r = check_name(order, image);
         if (r == EXIT_OK && image->writer)
                 warn(order, image);
         return r;

@@ -18,7 +18,15 @@
 
 /* ---- options ---- */
 
-int restore_order_path(struct restore_order *order, const char *path) {
+void strip_slashes(char *path) {
+        size_t n = strlen(path);
+
+        while (n > 1 && path[n - 1] == '/')
+                path[--n] = '\0';
+}
+
+int restore_order_path(struct restore_order *order, char *path) {
+        strip_slashes(path);
         if (!path_is_clean(path))
                 return usage_error("'%s': name paths as they were, absolute and without '.' or "
                                    "'..'",
@@ -66,6 +74,7 @@ int restore_order_target(struct restore_order *order, const char *given) {
                 order->target_from[n] = strndup(given, (size_t)(split - given));
                 if (!order->target_from[n])
                         return EXIT_MEMORY;
+                strip_slashes(order->target_from[n]);
                 if (!path_is_clean(order->target_from[n]))
                         return usage_error("--target '%s': name the old folder as it was, absolute "
                                            "and without '.' or '..'",
@@ -132,7 +141,8 @@ static int check_targets(const struct restore_order *order) {
                 return usage_error("--target DIR takes all of it; more than one: --target "
                                    "FROM=DIR");
         if (open && order->components.count == 0)
-                return usage_error("say what goes there: --target FROM=DIR, or --component");
+                return usage_error("say what goes there: --target FROM=DIR, both absolute, or "
+                                   "--component");
         for (size_t i = 0; i < order->wishes.target_count; i++)
                 for (size_t k = 0; k < i; k++)
                         if (!open && strcmp(order->targets[i].from, order->targets[k].from) == 0)
@@ -174,7 +184,7 @@ static int limit_paths(struct restore_order *order) {
                                            printable(order->paths[i]));
         }
         for (size_t k = 0; asked == 0 && r == EXIT_OK && k < order->wishes.target_count; k++)
-                r = restore_order_path(order, order->targets[k].from);
+                r = restore_order_path(order, order->target_from[k]);
         return r;
 }
 

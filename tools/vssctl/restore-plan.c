@@ -324,8 +324,10 @@ static int plan_component(struct restore_foresight *foresight, struct telling *t
 
         r = restore_foresee(foresight, &t->chosen->place, &request, &foreseen, &error);
         progress("%s", "");
-        if (r < 0)
-                return report_error(&error, "'%s' would not be restored", t->component);
+        if (r < 0) {
+                result = report_error(&error, "'%s' would not be restored", t->component);
+                return result == EXIT_USAGE ? EXIT_RUNTIME : result;
+        }
         t->chain = &foreseen.chain;
         t->plan = foreseen.plan;
         verdict = restore_plan_verdict(foreseen.plan);

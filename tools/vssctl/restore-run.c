@@ -89,6 +89,11 @@ static struct pass pass_of(const struct source_set *from, const struct chosen_im
         return (struct pass){ from, { .component = component_name(key) }, chosen };
 }
 
+/* of_one() - a chain with a gap is no wrong command: the others may be restored */
+static int of_one(int result) {
+        return result == EXIT_USAGE ? EXIT_RUNTIME : result;
+}
+
 /* request_of() - what the order says of it; @pass is lent to it */
 static struct restore_request request_of(const struct source_set *from, struct pass *pass) {
         const struct restore_order *order = from->order;
@@ -134,9 +139,9 @@ static int restore_at_once(const struct source_set *from, const struct chosen_im
         chain_done(&chain);
         if (r >= 0)
                 return EXIT_OK;
-        result = report_error(&error, "%s",
-                              *component->key.name ? component_name(&component->key)
-                                                   : "plain files");
+        result = of_one(report_error(&error, "%s",
+                                     *component->key.name ? component_name(&component->key)
+                                                          : "plain files"));
         if (request.whole && !one.changed && !restore_was_cut_short())
                 print_note("nothing of the plain files is changed, because all of them are put in "
                            "place or none; --file-by-file replaces each one that can be");
@@ -195,7 +200,7 @@ static void on_put(void *userdata, const struct image_turn *turn,
 static void on_service_trouble(void *userdata, const struct vss_error *error) {
         struct in_place *all = userdata;
 
-        all->result = report_error(error, "after the restore");
+        all->result = of_one(report_error(error, "after the restore"));
 }
 
 static void on_failed(void *userdata, const struct component_key *key,
@@ -205,7 +210,7 @@ static void on_failed(void *userdata, const struct component_key *key,
 
         if (chosen && restore_is_damage(error->code))
                 restore_saw_damage(all->from, &chosen->place, NULL);
-        all->result = report_error(error, "'%s' is not restored", component_name(key));
+        all->result = of_one(report_error(error, "'%s' is not restored", component_name(key)));
 }
 
 static void on_left(void *userdata, const struct component_key *key, size_t done, size_t count) {
@@ -319,8 +324,11 @@ static int run(const struct source_set *from, struct restore_summary *total) {
                 r = rehearse(&all);
         if (r == EXIT_OK) {
                 r = put_plain(&all);
-                if (r != EXIT_MEMORY && all.images)
+                if (r != EXIT_MEMORY && all.images) {
+                        if (!stop_now() && from->order->wishes.target_count == 0)
+                                restore_missing_folders(from);
                         restore_images_run(all.images);
+                }
                 if (say_components(all.images) != EXIT_OK)
                         r = EXIT_MEMORY;
         }

@@ -29,7 +29,8 @@ struct restore_order {
 
 /* ---- restore-order.c: the command line; exit codes, after words ---- */
 
-int restore_order_path(struct restore_order *order, const char *path);
+/* @path: absolute; slashes at its end, as the shell completes a folder, are taken off. It is lent */
+int restore_order_path(struct restore_order *order, char *path);
 int restore_order_target(struct restore_order *order, const char *given); /* "[FROM=]DIR" */
 int restore_order_roll_forward(struct restore_order *order, const char *given);
 /* restore_order_check() - what goes together; makes @into */
@@ -97,6 +98,10 @@ void restore_know_writer(const struct source_set *from, struct chosen_image *ima
  * cannot be read. What @fn returned */
 int restore_for_each_file_set(const struct source_set *from, struct chosen_image *image,
                               file_set_fn fn, void *userdata);
+
+/* restore-folders.c: restore_missing_folders() - makes those that the chosen components lay in and
+ * that are gone, from the plain files of the backup. Before the first writer is told */
+void restore_missing_folders(const struct source_set *from);
 
 /* ---- restore-gates.c: what was asked of the writers ---- */
 

@@ -355,9 +355,12 @@ static int run_list(int argc, char *argv[]) {
                 return usage_error("say what to list: writers, components, providers, volumes, "
                                    "shadows, backups or paths");
         what = argv[optind++];
-        if (strcmp(what, "paths") == 0)
+        if (strcmp(what, "paths") == 0) {
+                for (int i = optind; i < argc; i++)
+                        strip_slashes(argv[i]);
                 return list_store(what, (const char *const *)argv + optind,
                                   (size_t)(argc - optind));
+        }
         if (optind != argc)
                 return usage_error("one thing at a time: 'vssctl list %s' takes no '%s'",
                                    printable(what), printable(argv[optind]));

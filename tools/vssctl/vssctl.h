@@ -58,6 +58,9 @@ int connect_service(struct vss_backup_components **ret);
 int report_error(const struct vss_error *error, const char *what_format, ...)
         __attribute__((format(printf, 2, 3)));
 
+/* strip_slashes() - those at the end, as the shell completes a folder; "/" stays */
+void strip_slashes(char *path);
+
 /* usage_error() - words and EXIT_USAGE */
 int usage_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
