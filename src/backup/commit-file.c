@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "backup/commit.h"
+#include "backup/restoring.h"
 #include "base/cleanup.h"
 #include "base/file.h"
 
@@ -70,7 +71,7 @@ static bool is_emptied(const struct commit *commit, int at, const char *name) {
 }
 
 static int failed(int r, const char *full, struct vss_error *reterr) {
-        return vss_fail(reterr, r, "'%s' cannot be put in place: %s", full, strerror(-r));
+        return vss_fail(reterr, r, "'%s' cannot be put in place: %s", full, place_trouble(r));
 }
 
 /* ---- names that are taken ---- */

@@ -471,6 +471,14 @@ int places_sync(const struct places *places, struct vss_error *reterr) {
         return first;
 }
 
+const char *place_trouble(int r) {
+        return r == -EROFS   ? "the file system is read-only; mount it for writing, or restore to "
+                               "another place"
+               : r == -EPERM ? "it, or its folder, may not be changed; see lsattr, and end that "
+                               "(chattr -i -a)"
+                             : strerror(-r);
+}
+
 int cannot_place(const struct spot *spot, int r, struct vss_error *reterr) {
         return vss_fail(reterr, r, "'%s' cannot be put in place: %s", spot->full,
                         r == -EISDIR ? "a directory that is not empty is in the way"
@@ -478,5 +486,5 @@ int cannot_place(const struct spot *spot, int r, struct vss_error *reterr) {
                                 ? "another file of the backup has this name there (upper and lower "
                                   "case, or two spellings, may be one name)"
                         : r == -EEXIST ? "something is there already"
-                                       : strerror(-r));
+                                       : place_trouble(r));
 }

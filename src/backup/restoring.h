@@ -128,6 +128,8 @@ static inline const char *spot_name(const struct spot *spot) {
 }
 
 /* cannot_place() - words for @r, a negative errno; returns it */
+/* place_trouble() - what an errno means there, and what to do */
+const char *place_trouble(int r);
 int cannot_place(const struct spot *spot, int r, struct vss_error *reterr);
 
 /* @only_looks: nothing is made or taken away */

@@ -108,6 +108,20 @@ static char *wrong_pieces(struct members *members, struct manifest_reader *reade
         return text.data;
 }
 
+/* of a partial file the set holds the ranges, not its size */
+static uint64_t size_held(const struct record *record) {
+        _cleanup_free_ struct byte_range *ranges = NULL;
+        uint64_t size = 0;
+        size_t count;
+
+        if (record->archive != ARCHIVE_RANGES ||
+            record_ranges_parse(record->extra, &ranges, &count) < 0)
+                return record->size;
+        for (size_t i = 0; i < count; i++)
+                size += ranges[i].length;
+        return size;
+}
+
 static int check_member(struct verify *verify, struct members *members,
                         struct manifest_reader *reader, const struct record *record) {
         uint32_t operation = members->chain->links[0].operation;
@@ -132,7 +146,7 @@ static int check_member(struct verify *verify, struct members *members,
                                : 0;
         }
         verify->summary.entries++;
-        verify->summary.content += record->size;
+        verify->summary.content += size_held(record);
         return progress(verify, verify->summary.entries, verify->summary.content, record->path);
 }
 

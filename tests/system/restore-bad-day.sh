@@ -48,6 +48,17 @@ v restore --from "$store" --in-place "$D/web/page"; ends 2
 said "the directory '$D/web' is a link"
 rm "$D/web"
 
+echo "-- a destination that cannot be written is told once; a file that may not be changed with what to do"
+mount -t tmpfs -o ro none "$D/elsewhere"
+v restore --from "$store" --into "$D/elsewhere"; ends 1
+[ "$(wc -l <"$R/err")" = 1 ] || fail "$(cat "$R/err")"
+umount "$D/elsewhere"
+v restore --from "$store" --in-place "$D/web"; ends 0
+chattr +i "$D/web/page"
+v restore --from "$store" --in-place "$D/web/page"; ends 2
+chattr -i "$D/web/page"
+said "chattr -i"
+
 echo "-- a gap for one component: the others are restored, and that is a failure, not a wrong command"
 v backup --to "$store" --component Files:data; ends 0
 gone=$(ls -d "$store"/2*-full-* | tail -n 1)
@@ -58,5 +69,27 @@ v restore --from "$store" --in-place --plan; ends 2
 v restore --from "$store" --in-place; ends 2
 said "'data' is not restored"
 [ "$(cat "$D/web-old/page")" = web ] || fail "the plain files are not restored"
+
+echo "-- verify counts what list backups counts, of partial files the ranges"
+mkdir "$D/part"
+rm "$etc"/writers.d/*
+cat >"$etc/writers.d/part.conf" <<C
+[writer]
+plugin = test
+[test]
+log = $R/log
+schema = incremental, timestamped
+[component part]
+files = $D/part/*
+data = $D/part/db size=256K by=partial
+C
+store=$SCRATCH/d/parts
+for type in full incremental; do v backup --to "$store" --type $type "$D/part"; ends 0; done
+counted() { python3 -c 'import json, sys
+print(*[(r["entries"], r["bytes"]) for r in map(json.loads, sys.stdin) if r["record"] == sys.argv[1]])' "$1" <"$R/out"; }
+v list backups --from "$store" --json; ends 0
+listed=$(counted backup)
+v verify --from "$store" --json; ends 0
+[ "$(counted verify)" = "$listed" ] || fail "listed $listed, verified $(counted verify)"
 
 echo "all well"
