@@ -4,6 +4,7 @@
  * steps that follow no link, and must be the one that the list was made in (SEC-61, SEC-69).
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -198,6 +199,23 @@ static int clean(struct commit *commit, const struct undo_item *item, int at, co
                      : 0;
 }
 
+/* what a list that was killed had no time to name; nothing of it is in place */
+static void sweep(struct commit *commit) {
+        struct undo_item item;
+        int r = undo_list_rewind(commit->list);
+
+        while (r >= 0 && (r = undo_list_next_folder(commit->list, &item)) > 0) {
+                _cleanup_closedir_ DIR *dir =
+                        open_folder(commit, &item) < 0 ? NULL : read_directory(commit->fd);
+                const struct dirent *entry;
+
+                while (dir && (entry = readdir(dir)))
+                        if (undo_list_is_name(commit->list, entry->d_name))
+                                (void)remove_tree(commit->fd, entry->d_name);
+        }
+        commit_done(commit);
+}
+
 int commit_clean(struct commit *commit, struct vss_error *reterr) {
         static const struct step steps[] = { { UNDO_REMOVE, clean },
                                              { UNDO_WRITE, clean },
@@ -214,6 +232,8 @@ int commit_clean(struct commit *commit, struct vss_error *reterr) {
                 if (r < 0 && !is_not_there(r) && first == 0)
                         first = vss_fail(reterr, r, "%s", vss_error_message(&error));
         }
+        if (commit->recovering && undo_list_marked(commit->list) == MARK_NONE)
+                sweep(commit);
         /* what goes changes the time of its folder */
         (void)all(commit, times, ELEMENTSOF(times), PASS_GO_ON, NULL);
         return first;

@@ -134,8 +134,13 @@ static struct undo_item item_of(const struct staging *staging, const struct spot
 }
 
 int staging_spot(struct staging *staging, struct spot *spot) {
+        const struct undo_item folder =
+                item_in(staging_level(staging), spot->root, UNDO_PUT, spot->name);
         struct stat st;
+        int r = undo_list_folder(staging->list, &folder);
 
+        if (r < 0)
+                return r;
         spot->old = 0;
         if (fstatat(spot->fd, spot->name, &st, AT_SYMLINK_NOFOLLOW) >= 0) {
                 spot->old = st.st_ino;
@@ -285,6 +290,9 @@ static int make_tree(struct staging *staging, const struct place_level *level, s
         }
         *ret_number = item.number = ++staging->number;
         undo_list_made_name(staging->list, item.number, made);
+        r = undo_list_folder(staging->list, &item);
+        if (r < 0)
+                return r;
         if (mkdirat(level->fd, made, 0700) < 0)
                 return -errno;
         item.made = inode_at(level->fd, made);

@@ -71,7 +71,7 @@ static void put_attributes(struct text *text, const struct undo_attributes *set)
         }
 }
 
-static int put_folder(struct undo_line *line, struct text *text, const struct undo_item *item) {
+int undo_line_folder(struct undo_line *line, struct text *text, const struct undo_item *item) {
         if (line->folder && line->folder_root == item->root && line->inode == item->inode &&
             line->device == item->device && strcmp(line->folder, item->folder) == 0)
                 return 0;
@@ -86,11 +86,11 @@ static int put_folder(struct undo_line *line, struct text *text, const struct un
         put_number(text, item->inode);
         put_field(text, item->folder);
         text_char(text, '\n');
-        return line->folder ? 0 : -ENOMEM;
+        return line->folder ? 1 : -ENOMEM;
 }
 
 int undo_line_put(struct undo_line *line, struct text *text, const struct undo_item *item) {
-        if (put_folder(line, text, item) < 0)
+        if (undo_line_folder(line, text, item) < 0)
                 return -ENOMEM;
         text_char(text, item->kind);
         put_field(text, item->name);
@@ -256,7 +256,12 @@ static int get_line(struct undo_line *line, char **fields, size_t count, struct 
         }
         if (strcmp(what, "d") == 0) {
                 r = get_folder(line, fields, count);
-                return r < 0 ? r : LINE_HEAD + 100; /* nothing to tell */
+                *ret = (struct undo_item){ .root = line->folder_root,
+                                           .folder = line->folder,
+                                           .device = line->device,
+                                           .inode = line->inode,
+                                           .name = "" };
+                return r < 0 ? r : LINE_FOLDER;
         }
         if (strlen(what) != 1 || !strchr("pwrst", what[0]))
                 return -EBADMSG;
@@ -269,15 +274,13 @@ int undo_line_next(struct undo_line *line, FILE *file, struct undo_item *ret) {
         ssize_t n;
         int r;
 
-        do {
-                errno = 0;
-                n = getline(&line->text, &line->size, file);
-                if (n <= 0)
-                        return errno == ENOMEM || errno == EIO ? -errno : LINE_END;
-                if (line->text[n - 1] != '\n' || strlen(line->text) != (size_t)n)
-                        return LINE_END;
-                line->text[n - 1] = '\0';
-                r = get_line(line, fields, field_split(line->text, fields, FIELDS_MAX), ret);
-        } while (r > LINE_MARK);
+        errno = 0;
+        n = getline(&line->text, &line->size, file);
+        if (n <= 0)
+                return errno == ENOMEM || errno == EIO ? -errno : LINE_END;
+        if (line->text[n - 1] != '\n' || strlen(line->text) != (size_t)n)
+                return LINE_END;
+        line->text[n - 1] = '\0';
+        r = get_line(line, fields, field_split(line->text, fields, FIELDS_MAX), ret);
         return r == -EBADMSG ? LINE_END : r;
 }

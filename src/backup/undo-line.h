@@ -9,7 +9,7 @@
 
 #include "backup/undo-list.h"
 
-enum undo_line_kind { LINE_END = 0, LINE_HEAD = 1, LINE_ROOT, LINE_ITEM, LINE_MARK };
+enum undo_line_kind { LINE_END = 0, LINE_HEAD = 1, LINE_ROOT, LINE_ITEM, LINE_MARK, LINE_FOLDER };
 
 /* struct undo_line - what reading or writing goes on from: items repeat no folder */
 struct undo_line {
@@ -29,6 +29,9 @@ void undo_line_done(struct undo_line *line);
 
 void undo_line_head(struct text *text, const struct leftovers_maker *maker, char *const *roots,
                     size_t roots_count);
+/* undo_line_folder() - what follows is in the item's folder: 1 it is another one than before, 0 the
+ * same */
+int undo_line_folder(struct undo_line *line, struct text *text, const struct undo_item *item);
 int undo_line_put(struct undo_line *line, struct text *text, const struct undo_item *item);
 void undo_line_mark(struct text *text, enum undo_mark mark);
 

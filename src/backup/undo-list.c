@@ -171,6 +171,15 @@ int undo_list_put(struct undo_list *list, const struct undo_item *item, struct v
         return list->text.size < FLUSH_SIZE ? 0 : flush(list, reterr);
 }
 
+int undo_list_folder(struct undo_list *list, const struct undo_item *item) {
+        int r = undo_line_folder(&list->written, &list->text, item);
+
+        /* without room for it the next line that is put says so */
+        if (r > 0)
+                (void)flush(list, NULL);
+        return r < 0 ? r : 0;
+}
+
 int undo_list_sync(struct undo_list *list, struct vss_error *reterr) {
         int r = flush(list, reterr);
 
@@ -250,19 +259,23 @@ int undo_list_rewind(struct undo_list *list) {
         return 0;
 }
 
-static int next_item(struct undo_list *list, FILE *file, struct undo_item *ret) {
+static int next(struct undo_list *list, FILE *file, int kind, struct undo_item *ret) {
         int r;
 
         do
                 r = undo_line_next(&list->line, file, ret);
-        while (r > 0 && r != LINE_ITEM);
-        return r == LINE_ITEM ? 1 : r;
+        while (r > 0 && r != kind);
+        return r == kind ? 1 : r;
 }
 
 int undo_list_next(struct undo_list *list, struct undo_item *ret) {
-        int r = next_item(list, list->reading, ret);
+        int r = next(list, list->reading, LINE_ITEM, ret);
 
-        return r == 0 && list->unwritten ? next_item(list, list->unwritten, ret) : r;
+        return r == 0 && list->unwritten ? next(list, list->unwritten, LINE_ITEM, ret) : r;
+}
+
+int undo_list_next_folder(struct undo_list *list, struct undo_item *ret) {
+        return next(list, list->reading, LINE_FOLDER, ret);
 }
 
 /* head, roots and mark */

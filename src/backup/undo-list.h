@@ -76,6 +76,9 @@ void undo_list_old_name(const struct undo_list *list, uint64_t number,
 bool undo_list_is_name(const struct undo_list *list, const char *name);
 
 int undo_list_put(struct undo_list *list, const struct undo_item *item, struct vss_error *reterr);
+/* undo_list_folder() - names beside will be made in the item's folder: from now on whoever finds
+ * the list finds them, though they are not put yet */
+int undo_list_folder(struct undo_list *list, const struct undo_item *item);
 /* undo_list_sync() - what was put is on disk */
 int undo_list_sync(struct undo_list *list, struct vss_error *reterr);
 /* undo_list_mark() - on disk when it returns, and all before it */
@@ -88,5 +91,7 @@ bool undo_list_is_empty(const struct undo_list *list);
  * sense, negative. Nothing may be put meanwhile */
 int undo_list_rewind(struct undo_list *list);
 int undo_list_next(struct undo_list *list, struct undo_item *ret);
+/* undo_list_next_folder() - the same for folders that items are in; one may come more than once */
+int undo_list_next_folder(struct undo_list *list, struct undo_item *ret);
 
 #endif

@@ -51,3 +51,12 @@ int fdatasync(int fd) {
                 kill(getpid(), SIGKILL);
         return r;
 }
+
+/* $DIE_SYNCFS: as the file systems are to be synced, all files made */
+int syncfs(int fd) {
+        int (*real)(int) = dlsym(RTLD_NEXT, "syncfs");
+
+        if (getenv("DIE_SYNCFS"))
+                kill(getpid(), SIGKILL);
+        return real(fd);
+}

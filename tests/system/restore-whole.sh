@@ -86,6 +86,16 @@ test_killed_at_each() { # R-100
     echo "ok $fs: killed at the renames of the last step, $forward of 16 finished"
 }
 
+test_killed_before() { # with all files made and none put: a restore of something else takes them away
+    local fs=$1 t=$2
+    old_tree "$t/t"; state "$t/t" | sed 's/|[^|]*$//' >b
+    LD_PRELOAD=$BUILD/tests/die-at-rename.so DIE_SYNCFS=1 W_ store latest "$t" >/dev/null 2>&1 || true
+    [ "$(find "$t/t" -name '.vss-*' | wc -l)" -gt 40 ] || fail "$fs: not killed with its files made"
+    "$TOOL" restore -u "$W/undo" store latest "$t/elsewhere" /t/link >/dev/null
+    nothing_beside "$t"; state "$t/t" | sed 's/|[^|]*$//' | cmp -s - b || fail "$fs: changed: $(state "$t/t" | diff - b | head)"
+    echo "ok $fs: killed before anything is put"
+}
+
 test_in_the_way() { # R-59, R-60 b, R-100: undone, attributes and times too
     local fs=$1 t=$2
     old_tree "$t/t"; rm "$t/t/link"; mkdir -p "$t/t/link/full"; touch -d '2003-04-05' "$t/t/a" "$t/t"
@@ -247,7 +257,7 @@ test_capabilities() { # R-106: what is missing is named, and nothing is changed
 }
 
 all_of() {
-    test_killed "$@"; test_killed_at_each "$@"; test_no_exchange "$@"; test_in_the_way "$@"; test_full "$@"; test_no_room_for_the_list "$@"; test_read_only "$@"
+    test_killed "$@"; test_killed_at_each "$@"; test_killed_before "$@"; test_no_exchange "$@"; test_in_the_way "$@"; test_full "$@"; test_no_room_for_the_list "$@"; test_read_only "$@"
     test_ranges "$@"; test_power_cut "$@"; test_two_at_once "$@"; test_names "$@"
     test_mount_inside "$@"; test_attack "$@"; test_capabilities "$@"
 }
