@@ -70,6 +70,17 @@ v restore --from "$store" --in-place; ends 2
 said "'data' is not restored"
 [ "$(cat "$D/web-old/page")" = web ] || fail "the plain files are not restored"
 
+echo "-- which is no matter for paths that have nothing to do with it, and the matter of those that have"
+echo changed >"$D/web/page"
+v restore --from "$store" --in-place "$D/web"; ends 0
+[ "$(cat "$D/web/page")" = web ] || fail "no page"
+v restore --from "$store" --into "$R/into" "$D/web/page"; ends 0
+v restore --from "$store" --in-place "$D/app/deep/data/f"; ends 2
+said "'data' is not restored"
+v restore --from "$store" --in-place "$D/app"; ends 2
+said "'data' is not restored"
+v restore --from "$store" --in-place "$D/nowhere"; ends 1
+
 echo "-- verify counts what list backups counts, of partial files the ranges"
 mkdir "$D/part"
 rm "$etc"/writers.d/*

@@ -40,6 +40,36 @@ static bool holds(const struct source_set *from, const struct chain *chain, cons
         return found;
 }
 
+struct reaching {
+        struct choosing *c;
+        bool known, any;
+};
+
+static int reach(void *userdata, const struct vss_wm_filedesc *file) {
+        const char *folder = vss_wm_filedesc_get_path(file);
+        struct reaching *reaching = userdata;
+        const struct restore_order *order = reaching->c->from->order;
+
+        reaching->known = true;
+        for (size_t i = 0; i < order->path_count; i++)
+                if (path_is_below(order->paths[i], folder) ||
+                    path_is_below(folder, order->paths[i]))
+                        reaching->any = reaching->c->path_found[i] = true;
+        return 0;
+}
+
+/* may_hold_any() - of a chain with a gap, by what the writer declared; without that it may */
+static bool may_hold_any(struct choosing *c, const struct set_place *place) {
+        struct chosen_image image = { .place = *place, .whole = true };
+        struct reaching reaching = { c, false, false };
+
+        if (place->component > 0)
+                (void)restore_for_each_file_set(c->from, &image, reach, &reaching);
+        if (!reaching.known)
+                memset(c->path_found, true, c->from->order->path_count);
+        return !reaching.known || reaching.any;
+}
+
 /* holds_any() - of the paths asked for; notes which, and that it was so. Without paths: of course
  */
 static bool holds_any(struct choosing *c, const struct set_place *place) {
@@ -50,9 +80,10 @@ static bool holds_any(struct choosing *c, const struct set_place *place) {
         if (any)
                 return true;
         if (chain_of(c->from->sets, place, &chain, NULL) < 0) {
-                memset(c->path_found, true, order->path_count);
-                return c->any_path =
-                               true; /* what is wrong with the chain is told when it is restored */
+                /* what is wrong with the chain is told when it is restored */
+                any = may_hold_any(c, place);
+                c->any_path |= any;
+                return any;
         }
         for (size_t i = 0; i < order->path_count; i++)
                 if (holds(c->from, &chain, order->paths[i]))
