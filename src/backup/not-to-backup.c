@@ -40,6 +40,7 @@ struct reading {
         struct selection *notes;
         const char *path, *by; /* the file; who leaves out: "'FILE'", "writer 'NAME'" */
         bool told, applies;
+        bool restoring;
         unsigned line;
 };
 
@@ -91,7 +92,7 @@ static void take_section(struct reading *r, char *line) {
                 return;
         }
         *end = '\0';
-        r->applies = !writer_is_present(r->notes, trim(line + 8));
+        r->applies = !r->restoring && !writer_is_present(r->notes, trim(line + 8));
 }
 
 static bool take_suffix(char *line) {
@@ -241,35 +242,56 @@ static int add_cleaners(struct not_to_backup *list, struct selection *selection,
         return r;
 }
 
-int not_to_backup_load(const char *config_dir, struct selection *selection, bool told,
-                       struct not_to_backup **ret) {
-        _cleanup_(not_to_backup_freep) struct not_to_backup *list = calloc(1, sizeof(*list));
+/* read_folder() - all files of it, in lexical order; @how says how they are read */
+static int read_folder(const char *config_dir, const struct reading *how) {
         _cleanup_free_ char *folder =
                 path_join(config_dir ? config_dir : layout_config_dir(), "not_to_backup.d");
         struct dirent **names = NULL;
-        int count, r = list && folder ? 0 : -ENOMEM;
+        int count, r = folder ? 0 : -ENOMEM;
 
         count = r < 0 ? 0 : scandir(folder, &names, is_list, by_bytes);
         if (count < 0 && errno == ENOMEM)
                 r = -ENOMEM;
         for (int i = 0; i < count; i++) {
                 _cleanup_free_ char *path = path_join(folder, names[i]->d_name), *by = NULL;
-                struct reading reading = {
-                        .list = list, .notes = selection, .path = path, .told = told
-                };
+                struct reading reading = *how;
 
                 if (r >= 0 && (!path || asprintf(&by, "'%s'", path) < 0)) {
                         by = NULL;
                         r = -ENOMEM;
                 }
+                reading.path = path;
                 reading.by = by;
                 if (r >= 0)
                         r = read_file(&reading);
                 free(names[i]);
         }
         free(names);
+        return r;
+}
+
+int not_to_backup_load(const char *config_dir, struct selection *selection, bool told,
+                       struct not_to_backup **ret) {
+        _cleanup_(not_to_backup_freep) struct not_to_backup *list = calloc(1, sizeof(*list));
+        int r = list ? read_folder(
+                               config_dir,
+                               &(struct reading){ .list = list, .notes = selection, .told = told })
+                     : -ENOMEM;
+
         if (r >= 0)
                 r = add_cleaners(list, selection, told);
+        if (r >= 0)
+                *ret = take(list);
+        return r;
+}
+
+int not_to_backup_load_for_restore(const char *config_dir, struct not_to_backup **ret) {
+        _cleanup_(not_to_backup_freep) struct not_to_backup *list = calloc(1, sizeof(*list));
+        int r = list ? read_folder(
+                               config_dir,
+                               &(struct reading){ .list = list, .told = true, .restoring = true })
+                     : -ENOMEM;
+
         if (r >= 0)
                 *ret = take(list);
         return r;

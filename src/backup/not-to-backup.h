@@ -24,6 +24,9 @@ struct not_to_backup;
  */
 int not_to_backup_load(const char *config_dir, struct selection *selection, bool told,
                        struct not_to_backup **ret);
+/* not_to_backup_load_for_restore() - what no restore puts back either (R-107). Without notes: each
+ * backup says them. Nobody knows which writers will take part, so sections never count */
+int not_to_backup_load_for_restore(const char *config_dir, struct not_to_backup **ret);
 struct not_to_backup *not_to_backup_free(struct not_to_backup *list);
 
 /* not_to_backup_has() - @path is where the file normally is (M-47), @volume the mount point of its

@@ -117,6 +117,23 @@ static void test_lines(void) {
         put("product.conf", NULL, 0);
 }
 
+/* R-107: the same for a restore; whose writers are there is not known, so no section counts */
+static void test_restore(void) {
+        struct not_to_backup *list;
+
+        put("product.conf", lines, 0644);
+        put("open.conf", "/open/*\n", 0666);
+        CHECK_INT(not_to_backup_load_for_restore(root, &list), 0);
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++)
+                if (not_to_backup_has(list, rows[i].path, rows[i].directory, rows[i].volume) !=
+                    (rows[i].left_out && strcmp(rows[i].path, "/absent/x") != 0))
+                        CHECK_FAIL_("%s of %s", rows[i].path, rows[i].volume);
+        CHECK(!not_to_backup_has(list, "/open/x", false, "/"));
+        not_to_backup_free(list);
+        put("product.conf", NULL, 0);
+        put("open.conf", NULL, 0);
+}
+
 /* a line that says nothing sure leaves nothing out, and is named */
 static void test_bad_lines(void) {
         static const char *const bad[] = {
@@ -182,6 +199,7 @@ int main(void) {
         CHECK(asprintf(&folder, "%s/not_to_backup.d", root) > 0);
         CHECK_INT(mkdir(folder, 0755), 0);
         RUN(test_lines);
+        RUN(test_restore);
         RUN(test_bad_lines);
         RUN(test_files);
         RUN(test_none);

@@ -134,4 +134,20 @@ v 2 restore --from "$store" --in-place --json
 grep -q '"bytes":0' "$R/out" || { cat "$R/out"; fail "nothing is restored, and bytes are"; }
 chattr -i "$D"/plain/{a,c}
 v 0 restore --from "$store" --in-place --json; grep -q '"bytes":3075000' "$R/out" || { cat "$R/out"; fail "bytes"; }
+echo "-- what not_to_backup.d names is not restored either, an older backup may hold it; beside it comes (R-107)"
+writer; backup; fill old; mkdir "$etc/not_to_backup.d"
+rm -rf "$D/plain" "$D/store2"; mkdir -p "$D/plain/cache"; echo new | tee "$D/plain/a" "$D/plain/x.key" >"$D/plain/cache/c"
+v 0 backup --to "$D/store2" "$D/plain"; rm -r "$D/plain/cache"; echo old | tee "$D/plain/a" >"$D/plain/x.key"
+printf '%s/tw*\n%s/plain/*.key\n$AllVolumes$/plain/cache/* /s\n' "$A" "$D" >"$etc/not_to_backup.d/x.conf"
+for plan in --plan ''; do
+    # shellcheck disable=SC2086
+    v 0 restore --from "$store" --in-place $plan; said "note: what not_to_backup.d names is not restored either \(R-107\), for instance '$A/two'"
+    v 0 restore --from "$D/store2" --in-place --json $plan; said "R-107.*'$D/plain/cache/c'"
+    ! grep '"path":.*\(x.key\|cache/c\)' "$R/out" || fail "listed ones"
+done
+has one new; has two old; has sub/three new; [ "$(status)" = 2 ] || fail "status $(status)" # as no backup has it now
+[ "$(cat "$D/plain/a" "$D/plain/x.key")" = $'new\nold' ] && [ -d "$D/plain/cache" ] && [ ! -e "$D/plain/cache/c" ] || fail "plain files"
+v 2 restore --from "$store" --in-place "$A/two"; said R-107; has two old
+v 0 restore --from "$store" --into "$R/into"; unsaid R-107; [ "$(cat "$R/into$A/two")" = "new two" ] || fail "not beside"
+rm -r "$etc/not_to_backup.d"; v 0 restore --from "$store" --in-place; unsaid R-107; has two new
 echo "all well"

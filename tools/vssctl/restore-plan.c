@@ -215,13 +215,15 @@ static void telling_done(struct telling *t) {
 
 /* ---- all files of a component ---- */
 
-static bool is_wanted(const struct telling *t, const char *path) {
+static bool is_wanted(const struct telling *t, const struct entry *entry) {
+        const char *path = entry->path;
         const struct restore_order *order = t->from->order;
         bool asked = order->path_count == 0;
 
         for (size_t i = 0; i < order->path_count && !asked; i++)
                 asked = path_is_below(path, order->paths[i]);
-        return asked && (t->chosen->whole || restore_image_wants(t->chosen, path));
+        return asked && (t->chosen->whole || restore_image_wants(t->chosen, path)) &&
+               !restore_listed_has(t->from->listed, entry);
 }
 
 static int tell_entry(struct telling *t, const struct entry *entry) {
@@ -229,7 +231,7 @@ static int tell_entry(struct telling *t, const struct entry *entry) {
         struct restore_destination to;
         int r;
 
-        if (!is_wanted(t, entry->path))
+        if (!is_wanted(t, entry))
                 return EXIT_OK;
         r = t->plan ? restore_plan_destination(t->plan, entry->path, entry->type, &to)
                     : plain_destination(t, entry->path, &owned, &to);
@@ -308,7 +310,7 @@ static int print_course(const struct telling *t, const struct restore_verdict *v
 /* ---- components ---- */
 
 static bool wants_entry(void *userdata, const struct entry *entry) {
-        return is_wanted(userdata, entry->path);
+        return is_wanted(userdata, entry);
 }
 
 static int plan_component(struct restore_foresight *foresight, struct telling *t) {

@@ -80,7 +80,8 @@ static void add_summary(struct restore_summary *total, const struct restore_summ
 static bool is_wanted(void *userdata, const struct entry *entry) {
         const struct pass *pass = userdata;
 
-        return restore_image_wants(pass->chosen, entry->path);
+        return (pass->chosen->whole || restore_image_wants(pass->chosen, entry->path)) &&
+               !restore_listed_has(pass->from->listed, entry);
 }
 
 static struct pass pass_of(const struct source_set *from, const struct chosen_image *chosen) {
@@ -107,7 +108,7 @@ static struct restore_request request_of(const struct source_set *from, struct p
                 .untouched_count = ELEMENTSOF(from->settings->own),
                 .records = from->settings->state_dir,
                 .result = on_result,
-                .wanted = pass->chosen->whole ? NULL : is_wanted,
+                .wanted = pass->chosen->whole && !from->listed ? NULL : is_wanted,
                 .userdata = pass,
         };
 }

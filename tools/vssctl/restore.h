@@ -39,6 +39,7 @@ void restore_order_done(struct restore_order *order);
 
 struct restore_choice;
 struct restore_damage;
+struct restore_listed;
 
 /* struct source_set - what a restore runs over, the same for all its parts */
 struct source_set {
@@ -48,6 +49,7 @@ struct source_set {
         const struct set_info *set;
         struct restore_choice *choice;
         struct restore_damage *damage; /* what was seen of it */
+        struct restore_listed *listed; /* what is not restored; NULL: everything is */
         /* NULL until they are known */
         const char *undo_dir; /* of the engine */
         const struct restore_settings *settings;
@@ -111,6 +113,15 @@ int restore_check_wishes(const struct source_set *from);
 
 /* restore_has_wishes() - beyond parts of components */
 bool restore_has_wishes(const struct restore_wishes *wishes);
+
+/* ---- restore-listed.c: what is not restored (R-107) ---- */
+
+/* restore_listed_load() - exit code; restore_listed_free() is needed either way */
+int restore_listed_load(struct restore_listed **ret);
+void restore_listed_free(struct restore_listed *listed);
+/* restore_listed_has() - is it not to be restored? The first one is told */
+bool restore_listed_has(struct restore_listed *listed, const struct entry *entry);
+bool restore_listed_met(const struct restore_listed *listed); /* had it anything? */
 
 /* ---- restore-run.c: the files ---- */
 

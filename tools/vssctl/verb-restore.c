@@ -64,6 +64,7 @@ static int restore_from(void) {
         struct restore_damage damage = { 0 };
         struct set_list sets = { 0 };
         const struct set_info *set = NULL;
+        struct restore_listed *listed = NULL;
         int r = store_open(order.from, 0, &store, &error);
 
         if (r >= 0)
@@ -75,9 +76,11 @@ static int restore_from(void) {
                         printable(sets.unreadable[i].folder), printable(sets.unreadable[i].words));
         if (r < 0)
                 r = report_error(&error, "cannot find the backup");
+        else if (!order.into && restore_listed_load(&listed) != EXIT_OK)
+                r = EXIT_MEMORY;
         else {
                 r = restore_set(
-                        &(struct source_set){ &order, store, &sets, set, &choice, &damage, NULL },
+                        &(struct source_set){ &order, store, &sets, set, &choice, &damage, listed },
                         &total);
                 if (r != EXIT_USAGE && !order.plan && restore_print_summary(set, &total) != EXIT_OK)
                         r = EXIT_MEMORY;
@@ -85,8 +88,11 @@ static int restore_from(void) {
                         r = EXIT_RUNTIME;
                 if (r == EXIT_OK && !order.plan && order.path_count && total.placed == 0 &&
                     total.kept == 0)
-                        r = usage_error("no such path is in this backup");
+                        r = restore_listed_met(listed)
+                                    ? EXIT_RUNTIME
+                                    : usage_error("no such path is in this backup");
         }
+        restore_listed_free(listed);
         restore_choice_done(&choice);
         restore_damage_done(&damage);
         set_list_done(&sets);
