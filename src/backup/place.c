@@ -472,11 +472,13 @@ int places_sync(const struct places *places, struct vss_error *reterr) {
 }
 
 const char *place_trouble(int r) {
-        return r == -EROFS   ? "the file system is read-only; mount it for writing, or restore to "
-                               "another place"
-               : r == -EPERM ? "it, or its folder, may not be changed; see lsattr, and end that "
-                               "(chattr -i -a)"
-                             : strerror(-r);
+        return r == -EROFS    ? "the file system is read-only; mount it for writing, or restore to "
+                                "another place"
+               : r == -EPERM  ? "it, or its folder, may not be changed; see lsattr, and end that "
+                                "(chattr -i -a)"
+               : r == -ENOKEY ? "its folder is encrypted and locked; unlock it first"
+               : r == -EBUSY  ? "something is mounted there, or the system uses it"
+                              : strerror(-r);
 }
 
 int cannot_place(const struct spot *spot, int r, struct vss_error *reterr) {

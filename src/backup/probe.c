@@ -86,6 +86,17 @@ static int check_flags(const struct statx *stx, const char *full, struct vss_err
                      : 0;
 }
 
+/* is_locked() - encrypted, and its key is not there (R-108): only the kernel knows all the ways in
+ * which it could be. A file without a name is no change */
+static bool is_locked(int fd, const struct statx *stx) {
+        _cleanup_close_ int made = -1;
+
+        if (!(stx->stx_attributes & STATX_ATTR_ENCRYPTED))
+                return false;
+        made = openat(fd, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+        return made < 0 && errno == ENOKEY;
+}
+
 static int check_directory(int fd, const char *full, struct vss_error *reterr) {
         struct statvfs fs;
         struct statx stx;
@@ -103,6 +114,9 @@ static int check_directory(int fd, const char *full, struct vss_error *reterr) {
                                 "'%s' cannot be put in place: its directory is immutable or may "
                                 "only be appended to; end that (chattr -i -a)",
                                 full);
+        if (is_locked(fd, &stx))
+                return vss_fail(reterr, -ENOKEY, "'%s' cannot be put in place: %s", full,
+                                place_trouble(-ENOKEY));
         if (faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) < 0)
                 return vss_fail(reterr, -errno,
                                 "'%s' cannot be put in place: its directory may not be written; "
