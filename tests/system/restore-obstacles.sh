@@ -60,6 +60,7 @@ echo new | tee "$D/a/one" "$D/a/two" >/dev/null; save; rm "$D/a/two"; echo old >
 python3 "$R/key" remove "$D"; [ ! -e "$D/a/one" ] || fail "it is not locked"
 before=$(ls "$D/a")
 refused 'encrypted and locked; unlock it first'
+v 2 restore --from "$store/component" --in-place --plan; said 'app: nothing of it is restored'; said 'encrypted and locked'
 [ "$before" = "$(ls "$D/a")" ] || fail "changed"
 python3 "$R/key" add "$D"; [ "$(cat "$D/a/one")" = old ] || fail "changed"
 v 0 restore --from "$store/component" --in-place; [ "$(cat "$D/a/one" "$D/a/two")" = $'new\nnew' ] || fail "not restored"
