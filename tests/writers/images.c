@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
@@ -82,6 +83,7 @@ void image_begin(struct host *host, struct image *image, uint32_t type, const st
                  const char *const *settings) {
         struct vss_component_key key;
         struct vss_component *component;
+        struct timespec from, to;
         const char *words;
 
         memset(image, 0, sizeof(*image));
@@ -98,7 +100,11 @@ void image_begin(struct host *host, struct image *image, uint32_t type, const st
         CHECK_INT(host_event(host, "Freeze"), 0);
         make_copy();
         CHECK_INT(host_event(host, "Thaw"), 0);
+        (void)clock_gettime(CLOCK_MONOTONIC, &from);
         (void)host_event(host, "PostSnapshot");
+        (void)clock_gettime(CLOCK_MONOTONIC, &to);
+        image->post_us = (uint64_t)((to.tv_sec - from.tv_sec) * 1000000 +
+                                    (to.tv_nsec - from.tv_nsec) / 1000);
         component = host_component(host, "app");
         (void)vss_component_get_failure(component, &image->failure, NULL, &words);
         image->words = copy_text(words);

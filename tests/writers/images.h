@@ -19,6 +19,7 @@ struct image {
         uint64_t size; /* of the whole file */
         int32_t failure;
         char *words; /* of the failure */
+        uint64_t post_us; /* how long PostSnapshot took */
 };
 
 /* image_begin() - a backup up to PostSnapshot, and store what is to be stored; the copy goes.

@@ -255,6 +255,20 @@ static void whole_after(const struct image *base, const char *words) {
         image_done(&image);
 }
 
+/* without what may follow on a clone */
+static off_t end_of_list(const char *path) {
+        uint32_t page_size, length;
+        uint64_t size;
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+        CHECK(fd >= 0);
+        CHECK_INT(pread(fd, &page_size, 4, 12), 4);
+        CHECK_INT(pread(fd, &size, 8, 16), 8);
+        CHECK_INT(pread(fd, &length, 4, 28), 4);
+        close(fd);
+        return (off_t)(32 + length + size / page_size * 16 + 32);
+}
+
 static void test_bad_stamps(void) {
         struct image full, base, none = { 0 };
         char *list;
@@ -276,18 +290,17 @@ static void test_bad_stamps(void) {
         free(base.stamp);
 
         for (int where = 0; where < 4; where++) {
-                struct stat st;
+                off_t end = end_of_list(list);
 
                 run("cp -p '%s' '%s.saved'", list, list);
-                CHECK_INT(stat(list, &st), 0);
                 if (where == 0)
                         spoil(list, 9); /* version */
                 else if (where == 1)
-                        spoil(list, st.st_size / 2); /* a hash */
+                        spoil(list, end / 2); /* a hash */
                 else if (where == 2)
-                        spoil(list, st.st_size - 1); /* the digest */
+                        spoil(list, end - 1); /* the digest */
                 else
-                        CHECK_INT(truncate(list, st.st_size - 16), 0);
+                        CHECK_INT(truncate(list, end - 16), 0);
                 whole_after(&full, where == 0 || where == 3 ? "" : "damaged");
                 run("mv '%s.saved' '%s'", list, list);
         }

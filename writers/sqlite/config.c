@@ -13,7 +13,7 @@ void config_init(struct config *config) {
         config->freeze_wait_ms = 5000;
         config->restore_wait_ms = 30000;
         config->restore_check = CHECK_AUTO;
-        config->page_hashes = true;
+        config->page_hashes = config->page_clones = true;
         config->hash_time_ms = 300000;
         config->keep_lists = 3;
 }
@@ -190,6 +190,8 @@ static int set_setting(struct config *config, const char *key, const char *value
                 return set_check(value, true, &config->restore_check, reterr);
         if (strcmp(key, "page_hashes") == 0)
                 return set_bool(value, &config->page_hashes, reterr);
+        if (strcmp(key, "page_clones") == 0)
+                return set_bool(value, &config->page_clones, reterr);
         if (strcmp(key, "keep_lists") == 0) {
                 if (util_number(value, 1000, &number) < 0 || number == 0)
                         return util_fail(reterr, E_INVALIDARG, "'%s' is not 1 to 1000", value);
@@ -198,8 +200,8 @@ static int set_setting(struct config *config, const char *key, const char *value
         }
         return util_fail(reterr, E_INVALIDARG,
                          "this key is unknown; known are state_dir, restore_dir, freeze_wait, "
-                         "restore_wait, copy_check, restore_check, page_hashes, hash_time and "
-                         "keep_lists");
+                         "restore_wait, copy_check, restore_check, page_hashes, page_clones, "
+                         "hash_time and keep_lists");
 }
 
 int config_set(struct config *config, const char *section, const char *key, const char *value,

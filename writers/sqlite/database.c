@@ -43,6 +43,7 @@ static void database_done(struct database *database) {
         free(database->message);
         util_closep(&database->list.fd);
         util_closep(&database->ranges.fd);
+        clone_done(&database->clone);
         free(database->list.name);
         free(database->ranges.name);
         free(database->superseded);
@@ -136,6 +137,7 @@ static int add(struct databases *databases, const struct config_section *section
         database = &databases->items[databases->count];
         memset(database, 0, sizeof(*database));
         database->list = database->ranges = KEPT_NOTHING;
+        database->clone = CLONE_NOTHING;
         database->section = section;
         slash = strrchr(real, '/');
         database->directory = slash == real ? strdup("/") : strndup(real, (size_t)(slash - real));

@@ -12,6 +12,7 @@
 #include <sqlite3.h>
 
 #include "common/util.h"
+#include "sqlite/clones.h"
 
 struct config_section {
         char *name, *caption;
@@ -30,7 +31,7 @@ struct config {
         char *restore_dir; /* where restored databases wait, see stage.h */
         uint32_t freeze_wait_ms, restore_wait_ms;
         enum copy_check copy_check, restore_check;
-        bool page_hashes;
+        bool page_hashes, page_clones;
         uint32_t hash_time_ms;
         uint32_t keep_lists;
 };
@@ -72,6 +73,7 @@ struct database {
         char *message; /* words for failure, fit for a message */
         bool told, in_document; /* failure, to the requester */
         struct kept_file list, ranges; /* of this backup */
+        struct clone clone; /* of what the list was made of */
         char *superseded; /* list of the base, when this backup's list takes its place */
 };
 

@@ -131,27 +131,76 @@ static const char *find_base(struct image *image) {
         return image->ranges_allowed ? NULL : "the backup program takes no partial files";
 }
 
+/* a disk that is full, or a folder that cannot be written, costs the list and no more */
+static int begin_list(struct image *image) {
+        if (!may_be_base(image) ||
+            lists_begin(image->config->state, image->key, &image->database->list) < 0)
+                return -1;
+        return image->database->list.fd;
+}
+
+static void drop_list(struct image *image) {
+        lists_drop(image->config->state, &image->database->list);
+        changes_done(&image->changes);
+}
+
+/* A clone of this copy: so that it lives on while it is compared, and for the next backup. Then,
+ * what it has in common with the clone of the base, whose hashes the list has. */
+static void prove_same(const struct image *image, bool compare, struct extents *ret) {
+        const char *state = image->config->state;
+        struct database *database = image->database;
+        int base;
+
+        if (!image->config->page_clones || (!compare && !may_be_base(image)) ||
+            clone_make(state, database->directory, image->copy, &database->clone) < 0 || !compare)
+                return;
+        base = clone_open(state, &database->clone, image->previous.list, image->base.fd,
+                          image->base.end);
+        if (base >= 0)
+                (void)extents_shared(base, database->clone.fd, ret);
+        util_closep(&base);
+}
+
+/* Nothing counts that was taken over from a list that is damaged, or for another file than was
+ * read; and a clone must be of the file that the list is of. */
+static int scan_sparing(struct image *image, struct pages_scan *scan, bool *ret_sound) {
+        struct extents same = { NULL, 0 };
+        struct clone *clone = &image->database->clone;
+        bool other;
+        int r;
+
+        prove_same(image, scan->base != NULL, &same);
+        scan->same = same.count > 0 ? &same : NULL;
+        r = pages_scan(scan, &image->sum, ret_sound);
+        other = clone->fd >= 0 && !clone_is_of(clone, image->copy);
+        if (other || r < 0 || !may_be_base(image))
+                clone_done(clone);
+        if (r >= 0 && scan->spared > 0 && (other || !*ret_sound)) {
+                drop_list(image);
+                scan->out = begin_list(image);
+                scan->same = NULL;
+                r = pages_scan(scan, &image->sum, ret_sound);
+        }
+        scan->same = NULL;
+        extents_done(&same);
+        return r;
+}
+
 static int scan(struct image *image) {
         struct pages_scan scan = {
                 .file = image->copy,
                 .end_us = image->end_us,
-                .out = -1,
+                .out = begin_list(image),
                 .type = image->type == VSS_BT_INCREMENTAL ? image->type : VSS_BT_FULL,
                 .path = image->database->path,
                 .base = image->has_base && !image->why_whole ? &image->base : NULL,
                 .changes = &image->changes
         };
         bool sound;
-        int r = 0;
+        int r = scan_sparing(image, &scan, &sound);
 
-        /* a disk that is full, or a folder that cannot be written, costs the list and no more */
-        if (may_be_base(image) &&
-            lists_begin(image->config->state, image->key, &image->database->list) >= 0)
-                scan.out = image->database->list.fd;
-        r = pages_scan(&scan, &image->sum, &sound);
         if (r < 0 && scan.out >= 0) {
-                lists_drop(image->config->state, &image->database->list);
-                changes_done(&image->changes);
+                drop_list(image);
                 scan.out = -1;
                 if (r != -ETIME)
                         r = pages_scan(&scan, &image->sum, &sound);
@@ -252,6 +301,8 @@ static void describe(struct image *image) {
                                                     "one builds on has one");
                 return;
         }
+        if (!image->config->page_hashes || !image->config->page_clones)
+                clone_sweep(image->config->state, image->database->directory, true);
         scanned = image->config->page_hashes ? scan(image) : -ENODATA;
         if (scanned >= 0)
                 set_proof(image);
@@ -299,7 +350,7 @@ void image_saved(const struct config *config, struct database *database) {
         lists_drop(config->state, &database->ranges);
         if (!database->list.name ||
             lists_key(database->logical_path, database->component, key) < 0 ||
-            lists_confirm(config->state, &database->list) < 0)
+            lists_confirm(config->state, &database->list, &database->clone) < 0)
                 return;
         if (database->superseded)
                 lists_remove(config->state, database->superseded);
@@ -309,6 +360,7 @@ void image_saved(const struct config *config, struct database *database) {
 void image_lost(const struct config *config, struct database *database) {
         lists_drop(config->state, &database->ranges);
         lists_drop(config->state, &database->list);
+        clone_done(&database->clone);
 }
 
 /* ---- one restore ---- */

@@ -114,11 +114,13 @@ void lists_drop(const char *state, struct kept_file *file) {
         forget(file);
 }
 
-int lists_confirm(const char *state, struct kept_file *file) {
+int lists_confirm(const char *state, struct kept_file *file, struct clone *clone) {
         _cleanup_close_ int folder = open_folder(state);
         _cleanup_free_ char *final = strndup(file->name, strlen(file->name) - strlen(".new"));
         int r = folder < 0 ? folder : final ? 0 : -ENOMEM;
 
+        if (r >= 0)
+                clone_keep(state, clone, final, file->fd);
         if (r >= 0 && (renameat(folder, file->name, folder, final) < 0 || fsync(folder) < 0))
                 r = -errno;
         if (r < 0)
@@ -143,9 +145,21 @@ int lists_open(const char *state, const char *key, const char *name, struct page
         return fd < 0 ? -errno : pages_list_open(fd, ret);
 }
 
+static void drop_clone(const char *state, const char *name) {
+        _cleanup_free_ char *path = util_join(state, name);
+        int fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK) : -1;
+        struct pages_list list;
+
+        if (fd < 0 || pages_list_open(fd, &list) < 0)
+                return;
+        clone_remove(state, name, list.fd, list.end);
+        pages_list_close(&list);
+}
+
 void lists_remove(const char *state, const char *name) {
         _cleanup_free_ char *path = util_join(state, name);
 
+        drop_clone(state, name);
         if (path)
                 (void)unlink(path);
 }
@@ -220,7 +234,9 @@ void lists_prune(const char *state, const char *key, uint32_t keep) {
                 uint32_t *seen = found[i].type == VSS_BT_FULL ? &full : &others;
 
                 if ((*seen)++ >= keep)
-                        (void)unlinkat(dirfd(folder), found[i].name, 0);
+                        lists_remove(state, found[i].name);
+                else if (i > 0 && (seen == &others || full > 1))
+                        drop_clone(state, found[i].name);
                 free(found[i].name);
         }
         free(found);
@@ -239,14 +255,18 @@ static void remove_orphan(int folder, const char *name) {
                 (void)unlinkat(folder, name, 0);
 }
 
-static void remove_gone(int folder, const char *name) {
+/* the blocks of a database that is gone are free at once, its list may be of use for a while */
+static void remove_gone(const char *state, int folder, const char *name) {
         _cleanup_free_ char *path = NULL;
         struct found found;
         struct stat st;
 
-        if (look_at(folder, name, &found, &path) && lstat(path, &st) < 0 && errno == ENOENT &&
-            found.time.tv_sec < time(NULL) - KEEP_GONE_DAYS * 24 * 3600)
-                (void)unlinkat(folder, name, 0);
+        if (!look_at(folder, name, &found, &path) || lstat(path, &st) == 0 || errno != ENOENT)
+                return;
+        if (found.time.tv_sec < time(NULL) - KEEP_GONE_DAYS * 24 * 3600)
+                lists_remove(state, name);
+        else
+                drop_clone(state, name);
 }
 
 void lists_tidy(const char *state) {
@@ -257,7 +277,7 @@ void lists_tidy(const char *state) {
                 if (ends_with(entry->d_name, NEW) || ends_with(entry->d_name, RANGES))
                         remove_orphan(dirfd(folder), entry->d_name);
                 else if (ends_with(entry->d_name, LIST))
-                        remove_gone(dirfd(folder), entry->d_name);
+                        remove_gone(state, dirfd(folder), entry->d_name);
         if (folder)
                 (void)closedir(folder);
 }

@@ -26,8 +26,9 @@ int lists_begin_ranges(const char *state, const char *key, struct kept_file *ret
 /* lists_drop() - nobody needs it; harmless on an empty one */
 void lists_drop(const char *state, struct kept_file *file);
 
-/* lists_confirm() - from now on the list counts. Return: 0 or negative errno, then it is gone */
-int lists_confirm(const char *state, struct kept_file *file);
+/* lists_confirm() - from now on the list counts, and the clone, if there is one, belongs to it.
+ * Return: 0 or negative errno, then both are gone */
+int lists_confirm(const char *state, struct kept_file *file, struct clone *clone);
 
 /* lists_open() - a confirmed list by its name
  * Return: 0, -ENOENT, -EBADMSG damaged, E_INVALIDARG when the name is not one of component @key */
@@ -37,7 +38,8 @@ int lists_open(const char *state, const char *key, const char *name, struct page
 void lists_remove(const char *state, const char *name);
 
 /* lists_prune() - of the lists of component @key only the newest @keep of full backups stay, and
- * the newest @keep of incremental ones: each of them is the end of a chain */
+ * the newest @keep of incremental ones: each of them is the end of a chain. Only the newest of all
+ * and the newest full one keep their clones: those are what a next backup mostly builds on */
 void lists_prune(const char *state, const char *key, uint32_t keep);
 
 /* lists_tidy() - what processes left that died, and lists of databases that are gone for a month */

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { HEAD_SIZE = 32, VERSION = 2 };
+enum { HEAD_SIZE = 32, VERSION = 2, MAX_BEHIND = 2 * PATH_MAX };
 enum { CHUNK = 1024 * 1024, DEFAULT_PAGE = 4096, MIN_PAGE = 512, MAX_PAGE = 65536 };
 enum { CHUNK_HASHES = CHUNK / MIN_PAGE * PAGES_HASH };
 
@@ -88,16 +88,16 @@ static int read_head(struct pages_list *list) {
         list->type = (uint32_t)get(head + 24, 4);
         length = get(head + 28, 4);
         list->hashes_at = HEAD_SIZE + length;
-        if (length >= PATH_MAX ||
-            (uint64_t)st.st_size !=
-                    list->hashes_at + page_count(&list->sum) * PAGES_HASH + PAGES_DIGEST)
+        list->end = list->hashes_at + page_count(&list->sum) * PAGES_HASH + PAGES_DIGEST;
+        if (length >= PATH_MAX || (uint64_t)st.st_size < list->end ||
+            (uint64_t)st.st_size > list->end + MAX_BEHIND)
                 return -EBADMSG;
         list->path = calloc(1, length + 1);
         if (!list->path)
                 return -ENOMEM;
         if (read_at(list->fd, list->path, length, HEAD_SIZE) != (ssize_t)length ||
-            read_at(list->fd, list->sum.digest, PAGES_DIGEST,
-                    (uint64_t)st.st_size - PAGES_DIGEST) != PAGES_DIGEST)
+            read_at(list->fd, list->sum.digest, PAGES_DIGEST, list->end - PAGES_DIGEST) !=
+                    PAGES_DIGEST)
                 return -EBADMSG;
         return 0;
 }
@@ -124,13 +124,14 @@ void pages_list_close(struct pages_list *list) {
 /* ---- one reading of a file ---- */
 
 struct reading {
-        const struct pages_scan *scan;
+        struct pages_scan *scan;
         int in;
         struct pages_sum *sum; /* of the file */
         bool compare;
         EVP_MD *sha256;
         EVP_MD_CTX *page, *whole, *base; /* base: of the list that is read along */
         uint64_t base_done; /* its hashes read so far */
+        size_t same_hint;
         unsigned char *data; /* CHUNK bytes of pages */
         unsigned char *hashes, *base_hashes; /* of one chunk */
 };
@@ -191,10 +192,10 @@ static int read_base(struct reading *reading, size_t count, size_t *ret) {
 }
 
 /* @count pages of @size bytes together, from page @first on, whose hashes are known */
-static int compare_chunk(struct reading *reading, uint64_t first, size_t count, size_t size) {
+static int compare_chunk(struct reading *reading, uint64_t first, size_t count, size_t size,
+                         size_t have) {
         const uint32_t page_size = reading->sum->page_size;
-        size_t have;
-        int r = read_base(reading, count, &have);
+        int r = 0;
 
         for (size_t i = 0; r >= 0 && i < count; i++) {
                 size_t at = i * page_size, rest = size - at;
@@ -208,26 +209,64 @@ static int compare_chunk(struct reading *reading, uint64_t first, size_t count, 
         return r;
 }
 
-static int read_chunk(struct reading *reading, uint64_t offset, size_t size) {
+/* Is the page at @offset known from the base? It must have been there, and as long as it is now. */
+static bool is_known(struct reading *reading, uint64_t offset, size_t size) {
+        const struct pages_scan *scan = reading->scan;
+
+        return scan->same && reading->compare && offset + size <= scan->base->sum.size &&
+               (size == reading->sum->page_size || offset + size == scan->base->sum.size) &&
+               extents_cover(scan->same, &reading->same_hint, offset, size);
+}
+
+/* read and hash @size bytes of whole pages (the last may be short), those from @at on in the chunk
+ */
+static int read_pages(const struct reading *reading, uint64_t chunk, size_t at, size_t size) {
         const uint32_t page_size = reading->sum->page_size;
-        size_t count = 0;
-        ssize_t n = read_at(reading->in, reading->data, size, offset);
+        ssize_t n = read_at(reading->in, reading->data + at, size, chunk + at);
         int r = 0;
 
         if (n != (ssize_t)size)
                 return n < 0 ? (int)n : -EBADMSG; /* shorter than it was: it changes */
-        for (size_t at = 0; r >= 0 && at < size; at += page_size, count++) {
-                size_t rest = size - at;
+        for (size_t end = at + size; r >= 0 && at < end; at += page_size)
+                r = hash_page(reading, reading->data + at,
+                              end - at < page_size ? end - at : page_size,
+                              reading->hashes + at / page_size * PAGES_HASH);
+        return r;
+}
 
-                r = hash_page(reading, reading->data + at, rest < page_size ? rest : page_size,
-                              reading->hashes + PAGES_HASH * count);
+/* the hashes of a chunk: those that are known, and what lies between them in one go each */
+static int fill_chunk(struct reading *reading, uint64_t offset, size_t size) {
+        const uint32_t page_size = reading->sum->page_size;
+        size_t from = 0, at = 0, length;
+        int r = 0;
+
+        for (; r >= 0 && at < size; at += length) {
+                length = size - at < page_size ? size - at : page_size;
+                if (!is_known(reading, offset + at, length))
+                        continue;
+                if (at > from)
+                        r = read_pages(reading, offset, from, at - from);
+                memcpy(reading->hashes + at / page_size * PAGES_HASH,
+                       reading->base_hashes + at / page_size * PAGES_HASH, PAGES_HASH);
+                reading->scan->spared += length;
+                from = at + length;
         }
+        return r >= 0 && size > from ? read_pages(reading, offset, from, size - from) : r;
+}
+
+static int read_chunk(struct reading *reading, uint64_t offset, size_t size) {
+        const uint32_t page_size = reading->sum->page_size;
+        size_t count = size / page_size + (size % page_size != 0), have = 0;
+        int r = reading->compare ? read_base(reading, count, &have) : 0;
+
+        if (r >= 0)
+                r = fill_chunk(reading, offset, size);
         if (r >= 0 && EVP_DigestUpdate(reading->whole, reading->hashes, PAGES_HASH * count) != 1)
                 r = -ENOMEM;
         if (r >= 0)
                 r = write_out(reading, reading->hashes, PAGES_HASH * count);
         if (r >= 0 && reading->compare)
-                r = compare_chunk(reading, offset / page_size, count, size);
+                r = compare_chunk(reading, offset / page_size, count, size, have);
         return r;
 }
 
@@ -334,7 +373,7 @@ static bool reading_ready(struct reading *reading) {
                reading->data && reading->hashes && reading->base_hashes;
 }
 
-int pages_scan(const struct pages_scan *scan, struct pages_sum *ret, bool *ret_sound) {
+int pages_scan(struct pages_scan *scan, struct pages_sum *ret, bool *ret_sound) {
         _cleanup_close_ int in = open(scan->file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
         struct reading reading = { .scan = scan, .in = in, .sum = ret };
         int r;
@@ -343,7 +382,8 @@ int pages_scan(const struct pages_scan *scan, struct pages_sum *ret, bool *ret_s
         memset(ret, 0, sizeof(*ret));
         if (in < 0)
                 return -errno;
-        (void)posix_fadvise(in, 0, 0, POSIX_FADV_SEQUENTIAL);
+        scan->spared = 0;
+        (void)posix_fadvise(in, 0, 0, scan->same ? POSIX_FADV_RANDOM : POSIX_FADV_SEQUENTIAL);
         r = reading_ready(&reading) ? scan_file(&reading, ret_sound) : -ENOMEM;
         reading_done(&reading);
         return r;

@@ -9,13 +9,15 @@
  *
  *   0 "VSSPAGES"  8 version 2  12 page size  16 file size  24 type of the backup (FULL,
  *   INCREMENTAL)  28 length of the path  32 path of the database  then the hashes, of the last page
- *   as long as the file goes, and the digest: SHA-256 over page size, file size and all hashes
+ *   as long as the file goes, and the digest: SHA-256 over page size, file size and all hashes.
+ *   After it may stand what identifies a clone of the file (clones.h)
  */
 #ifndef WRITERS_SQLITE_PAGES_H
 #define WRITERS_SQLITE_PAGES_H
 
 #include "common/util.h"
 #include "sqlite/changes.h"
+#include "sqlite/extents.h"
 
 enum { PAGES_HASH = 16, PAGES_DIGEST = 32, PAGES_DIGEST_TEXT = 2 * PAGES_DIGEST + 1 };
 
@@ -35,7 +37,7 @@ struct pages_list {
         int fd; /* owned */
         uint32_t type;
         struct pages_sum sum; /* as it says; pages_scan() finds out whether it is true */
-        uint64_t hashes_at;
+        uint64_t hashes_at, end; /* end: behind the digest */
         char *path; /* owned */
 };
 
@@ -52,6 +54,11 @@ struct pages_scan {
         /* compared with, page by page, when the page sizes are equal; NULL: with nothing */
         const struct pages_list *base;
         struct changes *changes; /* where the pages differ from @base, or are new */
+        /* bytes that are proven to be those that @base was made of: the hashes of pages wholly in
+         * there are taken from it, and not read again. If it is not sound the new list and sum
+         * are worth nothing. NULL: none */
+        const struct extents *same;
+        uint64_t spared; /* bytes that were not read */
 };
 
 /*
@@ -62,7 +69,7 @@ struct pages_scan {
  * Return: 0, -ETIME when the time was not enough, -EBADMSG when the file changed while it was
  * read, negative errno
  */
-int pages_scan(const struct pages_scan *scan, struct pages_sum *ret, bool *ret_sound);
+int pages_scan(struct pages_scan *scan, struct pages_sum *ret, bool *ret_sound);
 
 /* pages_digest_file() - SHA-256 of a whole file, as it is; for logs. 0 or negative errno */
 int pages_digest_file(const char *path, uint64_t *ret_size, unsigned char ret[PAGES_DIGEST]);
