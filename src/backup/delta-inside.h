@@ -24,6 +24,7 @@ struct delta {
         bool own; /* the own files may be asked about */
         struct vss_id set; /* the one that is written */
         struct references kept; /* by this job */
+        bool noted; /* what is to be released, perhaps without keeping any */
         bool published;
 };
 

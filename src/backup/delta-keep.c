@@ -161,6 +161,23 @@ static int put_document(struct job *job, const struct references *noted, struct 
         return r;
 }
 
+/* replaces_references() - has an image that this one takes the place of any? */
+static bool replaces_references(const struct job *job, const struct references *noted) {
+        bool any = false;
+
+        for (size_t i = 0; !any && i < noted->replaced_count; i++) {
+                const struct replaced *replaced = &noted->replaced[i];
+                const struct set_info *set = set_find_id(job->sets, &replaced->set);
+                struct references references = { 0 };
+
+                any = set &&
+                      references_of(job->store, set, replaced->operation, &references) >= 0 &&
+                      references_are_of(&references, noted->owner);
+                references_done(&references);
+        }
+        return any;
+}
+
 int delta_keep(struct job *job, const struct vss_id *set, struct vss_error *reterr) {
         struct references noted = { 0 };
         size_t count;
@@ -172,7 +189,9 @@ int delta_keep(struct job *job, const struct vss_id *set, struct vss_error *rete
         job->delta->set = *set;
         r = copies_to_keep(job, &noted);
         count = noted.count;
-        if (r >= 0 && count > 0) {
+        /* whether or not one is kept: those of the replaced images must go */
+        if (r >= 0 && (count > 0 || replaces_references(job, &noted))) {
+                job->delta->noted = true;
                 r = kept_note(job->store, set, &noted);
                 if (r < 0)
                         r = store_failed(job->store, r, reterr);
@@ -181,8 +200,6 @@ int delta_keep(struct job *job, const struct vss_id *set, struct vss_error *rete
                 r = keep_copy(job, &noted, i);
         if (r >= 0 && job->delta->kept.count > 0)
                 r = put_document(job, &noted, reterr);
-        else if (r >= 0 && count > 0)
-                kept_strike(job->store, set);
         references_done(&noted);
         return r;
 }
@@ -200,13 +217,13 @@ void delta_published(struct job *job, const struct set_list *sets) {
         if (!job->delta)
                 return;
         job->delta->published = true;
-        if (job->delta->kept.count > 0 && sets)
+        if (job->delta->noted && sets)
                 kept_published(job->store, job->bc, sets, &job->delta->set);
 }
 
 void delta_forsake(struct job *job) {
         struct delta *delta = job->delta;
 
-        if (!delta->published && delta->kept.count > 0 && release(job, &delta->kept))
+        if (!delta->published && delta->noted && release(job, &delta->kept))
                 kept_strike(job->store, &delta->set);
 }

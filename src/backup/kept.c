@@ -179,6 +179,8 @@ static int release_there(struct settling *s, const struct reference *reference) 
                 r = vss_fail(&error, -ENODEV, "another volume is mounted there");
         if (r >= 0)
                 r = kept_release(s->bc, reference, &error);
+        if (r == E_NOTIMPL) /* who cannot release one has kept none */
+                r = 0;
         if (r < 0 && s->failed >= 0)
                 s->failed = vss_fail(s->reterr, r,
                                      "a reference snapshot of '%s' that nothing needs any more "
@@ -219,10 +221,28 @@ static bool release_unneeded(struct settling *s, const struct set_list *sets,
         return all;
 }
 
-/* settle_published() - of a note whose set exists: its own references are named by it */
+/* release_lost() - what a provider was asked to keep and perhaps did, without anybody hearing of
+ * it: noted, and not named by the set. Were all? */
+static bool release_lost(struct settling *s, const struct set_list *sets, const struct vss_id *set,
+                         const struct references *note) {
+        const struct set_info *info = set_find_id(sets, set);
+        struct references heard = { 0 };
+        bool all = true;
+
+        if (info && references_are_of(note, s->owner)) {
+                all = references_of_set(s->store, info, s->owner, &heard) >= 0;
+                for (size_t i = 0; all && i < note->count; i++)
+                        if (!has(&heard, &note->items[i]))
+                                all = release_there(s, &note->items[i]) >= 0;
+        }
+        references_done(&heard);
+        return all;
+}
+
+/* settle_published() - of a note whose set exists */
 static void settle_published(struct settling *s, const struct set_list *sets,
                              const struct vss_id *set, const struct references *note) {
-        bool all = true;
+        bool all = release_lost(s, sets, set, note);
 
         for (size_t i = 0; references_are_of(note, s->owner) && i < note->replaced_count; i++)
                 all = release_unneeded(s, sets, &note->replaced[i]) && all;

@@ -21,8 +21,9 @@ int kept_note(struct store *store, const struct vss_id *set, const struct refere
 int kept_note_of(struct store *store, const struct set_info *set);
 void kept_strike(struct store *store, const struct vss_id *set);
 
-/* kept_published() - the set exists, and is in @sets: release what it took the place of, then the
- * note goes. What cannot be released now is another time */
+/* kept_published() - the set exists, and is in @sets: release what it took the place of, and
+ * what is noted and not named by it; then the note goes. What cannot be released now is another
+ * time */
 void kept_published(struct store *store, struct vss_backup_components *bc,
                     const struct set_list *sets, const struct vss_id *set);
 

@@ -232,7 +232,8 @@ killed DIE_FROM=.incomplete-
 printf '[service]\nruntime_dir = %s/run\nstate_dir = %s/state\n[provider.btrfs]\nreferences = 0\n' \
     "$SCRATCH" "$SCRATCH" >"$SCRATCH/conf/vss.conf"
 back_up "saved" --type incremental
-expect_references 7 "the killed one's went, none was kept"
+expect_references 6 "the killed one's and the replaced one's went, none was kept"
+[ "$(notes "$S")" = 0 ] || fail "a note stays: $(ls -A "$S")"
 
 echo "13: of a large file only what changed"
 printf '[service]\nruntime_dir = %s/run\nstate_dir = %s/state\n' "$SCRATCH" "$SCRATCH" >"$SCRATCH/conf/vss.conf"
