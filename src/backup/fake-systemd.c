@@ -273,7 +273,11 @@ static int on_connection(sd_event_source *source, int fd, uint32_t events, void 
         CHECK(sd_bus_new(&bus) >= 0 && sd_bus_set_fd(bus, client, client) >= 0);
         CHECK(sd_bus_set_server(bus, true, id) >= 0 && sd_bus_set_anonymous(bus, true) >= 0);
         CHECK(sd_bus_add_filter(bus, NULL, on_message, NULL) >= 0);
-        CHECK(sd_bus_start(bus) >= 0 && sd_bus_attach_event(bus, fake.event, 0) >= 0);
+        if (sd_bus_start(bus) < 0) { /* a client that was killed meanwhile */
+                sd_bus_close_unref(bus);
+                return 0;
+        }
+        CHECK(sd_bus_attach_event(bus, fake.event, 0) >= 0);
         pthread_mutex_lock(&fake.lock);
         /* those that are over make room */
         for (size_t i = 0; i < fake.connection_count;)
