@@ -127,7 +127,9 @@ static struct undo_item item_of(const struct staging *staging, const struct spot
 
         item.number = spot->number;
         item.made = spot->made;
-        item.old = spot->old;
+        /* the same number: what was seen there was gone before this was made, and is nobody's old
+         * file; what is there by now was put by somebody else */
+        item.old = spot->made == spot->old ? 0 : spot->old;
         item.old_ctime = spot->old_ctime.tv_sec;
         item.old_ctime_ns = (uint32_t)spot->old_ctime.tv_nsec;
         return item;
@@ -296,6 +298,8 @@ static int make_tree(struct staging *staging, const struct place_level *level, s
         if (mkdirat(level->fd, made, 0700) < 0)
                 return -errno;
         item.made = inode_at(level->fd, made);
+        if (item.made == item.old)
+                item.old = 0; /* see item_of() */
         r = undo_list_put(staging->list, &item, NULL);
         if (r < 0)
                 (void)unlinkat(level->fd, made, AT_REMOVEDIR);
