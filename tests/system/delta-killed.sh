@@ -79,6 +79,18 @@ for call in renameat unlinkat mkdirat fsync; do
 done
 rest=99
 for ((n = 5; n < 90; n += 12)); do step ioctl $n; done # snapshots are made and removed by it
+# the provider alone, as it keeps one: the backup goes on without, and what it replaced goes all the same
+for after in '' DIE_AFTER=1; do
+    back_up --type incremental || fail "$(cat "$SCRATCH/said")"
+    change 1 "c$after"
+    env LD_PRELOAD="$BUILD/tests/die-at-rename.so" DIE_TO=record DIE_IN=/btrfs-reference- $after vssctl backup \
+        --config "$etc" --to "$S" --all-components "$V/own" --type incremental >"$SCRATCH/said" 2>&1 ||
+        fail "no backup without its provider: $(cat "$SCRATCH/said")"
+    grep -q "no reference snapshot of '$V' is kept" "$SCRATCH/said" || fail "not killed: $(cat "$SCRATCH/said")"
+    change 2 "d$after"
+    back_up --type incremental || fail "$(cat "$SCRATCH/said")"
+    whole "keeping $after"; nothing_stays "keeping $after"
+done
 # two operations in one run (I-76), each with references of its own, killed before their set exists
 mkdir "$V/fresh"; echo fresh >"$V/fresh/f1"
 printf '[component fresh]\nfiles = %s/fresh/*\n' "$V" >>"$etc/writers.d/test.conf"

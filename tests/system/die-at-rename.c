@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * die-at-rename.c - to be preloaded: the process is killed as it is about to rename a name that
- * begins with $DIE_FROM, or to $DIE_TO, or as it just did ($DIE_AFTER=1); or as it is about to do
+ * begins with $DIE_FROM, or to $DIE_TO (where $DIE_IN is part of the folder's path, if it is set),
+ * or as it just did ($DIE_AFTER=1); or as it is about to do
  * the $DIE_RENAME-th rename with flags; or as its $DIE_FDATASYNC-th fdatasync() is done. With
  * $NO_FLAGS=1 renames know no flags, as on some file systems.
  */
@@ -14,11 +15,24 @@
 #include <string.h>
 #include <unistd.h>
 
+static int is_in(int folder) {
+        const char *in = getenv("DIE_IN");
+        char name[32], path[4096];
+        ssize_t n;
+
+        if (!in)
+                return 1;
+        snprintf(name, sizeof(name), "/proc/self/fd/%d", folder);
+        n = readlink(name, path, sizeof(path) - 1);
+        path[n < 0 ? 0 : n] = '\0';
+        return strstr(path, in) != NULL;
+}
+
 int renameat(int old_at, const char *old_path, int new_at, const char *new_path) {
         int (*real)(int, const char *, int, const char *) = dlsym(RTLD_NEXT, "renameat");
         const char *from = getenv("DIE_FROM"), *to = getenv("DIE_TO");
         int r = 0, hit = (from && strncmp(old_path, from, strlen(from)) == 0) ||
-                         (to && strcmp(new_path, to) == 0);
+                         (to && strcmp(new_path, to) == 0 && is_in(new_at));
 
         if (!hit || getenv("DIE_AFTER"))
                 r = real(old_at, old_path, new_at, new_path);
