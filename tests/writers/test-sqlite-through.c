@@ -6,7 +6,9 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -78,15 +80,25 @@ static int64_t read_once(sqlite3 *connection) {
         return value;
 }
 
+/* fork() whose child does not outlive a failed test */
+static pid_t start_program(void) {
+        pid_t pid;
+
+        fflush(stdout);
+        pid = fork();
+        CHECK(pid >= 0);
+        if (pid == 0)
+                (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        return pid;
+}
+
 /* reads over one connection until it is told to stop: 7 is the old database, 3 the new one */
 static pid_t start_reader(const char *path) {
         bool seen_new = false;
         sqlite3 *connection;
         pid_t pid;
 
-        fflush(stdout);
-        pid = fork();
-        CHECK(pid >= 0);
+        pid = start_program();
         if (pid > 0)
                 return pid;
         connection = open_database(path);
@@ -114,9 +126,7 @@ static pid_t start_writer(const char *path, const char *begin, unsigned ms, cons
         pid_t pid;
 
         shared->ready = 0;
-        fflush(stdout);
-        pid = fork();
-        CHECK(pid >= 0);
+        pid = start_program();
         if (pid == 0) {
                 connection = open_database(path);
                 execute(connection, begin);
@@ -502,8 +512,7 @@ static void test_impossible(void) {
         sqlite3_close(connection);
 
         run("head -c 20000 /dev/urandom >'%s'; rm -f '%s'-*", path, path);
-        fflush(stdout);
-        pid = fork();
+        pid = start_program();
         if (pid == 0) {
                 CHECK(open(path, O_RDONLY | O_CLOEXEC) >= 0);
                 shared->ready = 1;
@@ -526,12 +535,62 @@ static void test_impossible(void) {
         image_done(&image);
 }
 
+/* A writer whose vssd was killed still works on its PostRestore: it is waited for, so that it does
+ * not clear what this restore puts into the stage; restore_wait at most, and then it may be tried
+ * again. The claim holds from PreRestore to the end of PostRestore. */
+static void test_earlier_life(void) {
+        char *path = scratch_path("data/app.db");
+        struct image image;
+        struct host host;
+        int32_t failure, application;
+        const char *words;
+        int state;
+        pid_t pid;
+
+        make_old_and_image("WAL", path, &image);
+        prepare_shared();
+        state = open(scratch_path("state"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        CHECK(state >= 0);
+        CHECK_INT(flock(state, LOCK_EX | LOCK_NB), 0);
+        restore_prepare(&host, &image, false, settings());
+        CHECK_INT(host_event(&host, "PreRestore"), VSS_E_WRITERERROR_PARTIAL_FAILURE);
+        (void)vss_component_get_failure(host_component(&host, "app"), &failure, &application,
+                                        &words);
+        CHECK_INT(failure, VSS_E_WRITERERROR_RETRYABLE);
+        CHECK(strstr(vss_component_get_pre_restore_failure_msg(host_component(&host, "app")),
+                     "an earlier restore still works in"));
+        host_stop(&host);
+        close(state);
+
+        pid = start_program();
+        if (pid == 0) {
+                state = open(scratch_path("state"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                CHECK_INT(flock(state, LOCK_EX | LOCK_NB), 0);
+                shared->ready = 1;
+                usleep(300000);
+                _exit(0); /* the kernel releases it */
+        }
+        while (!shared->ready)
+                usleep(1000);
+        put(&host, &image, false);
+        CHECK_INT(waitpid(pid, NULL, WNOHANG), pid); /* not before its end */
+        state = open(scratch_path("state"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        CHECK(state >= 0);
+        CHECK_INT(flock(state, LOCK_EX | LOCK_NB), -1);
+        CHECK_INT(restore_end(&host, NULL), 0);
+        CHECK_INT(flock(state, LOCK_EX | LOCK_NB), 0);
+        close(state);
+        expect_restored(path, &image);
+        image_done(&image);
+}
+
 int main(int argc, char **argv) {
         RUN(test_readers);
         RUN(test_writer_in_the_middle);
         RUN(test_old_reader_writes);
         RUN(test_left_by_the_dead);
         RUN(test_killed);
+        RUN(test_earlier_life);
         RUN(test_chain);
         RUN(test_impossible);
         return 0;

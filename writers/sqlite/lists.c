@@ -36,7 +36,7 @@ static bool ends_with(const char *name, const char *suffix) {
 }
 
 /* like mkdir -p, the last for the owner only */
-static int make_folder(const char *path) {
+int lists_make_folder(const char *path) {
         _cleanup_free_ char *copy = strdup(path);
 
         if (!copy)
@@ -71,7 +71,7 @@ static int begin(const char *state, const char *key, const char *suffix, struct 
         _cleanup_close_ int folder = -1, fd = -1;
         char text[VSS_ID_TEXT_SIZE], *name;
         struct vss_id id;
-        int r = make_folder(state);
+        int r = lists_make_folder(state);
 
         if (r >= 0)
                 r = vss_id_new(&id);

@@ -18,6 +18,10 @@
 /* lists_key() - KEY of a component: the same for the same names, fit for a file name */
 int lists_key(const char *logical_path, const char *component, char ret[LISTS_KEY_SIZE]);
 
+/* lists_make_folder() - @state, where all of it is kept
+ * Return: 0 or negative errno */
+int lists_make_folder(const char *state);
+
 /* lists_begin() - a new list, lists_begin_ranges() a ranges file; empty, to be written to ret->fd
  * Return: 0 or negative errno */
 int lists_begin(const char *state, const char *key, struct kept_file *ret);

@@ -40,6 +40,7 @@ static void forget(struct remembered *item) {
 void restoring_forget(void) {
         while (memory)
                 forget(memory);
+        stage_release();
 }
 
 static struct remembered *recall(const struct vss_id *session, const char *path) {
@@ -463,10 +464,14 @@ int restoring_event(const struct config *config, struct vss_writer *writer,
 
                 if (!vss_component_is_selected_for_restore(component))
                         continue;
-                failure = (before ? before_files : after_files)(&event, component, &error);
+                failure = stage_claim(config, &error);
+                if (failure >= 0)
+                        failure = (before ? before_files : after_files)(&event, component, &error);
                 if (failure < 0)
                         tell(writer, component, before, failure, util_words(&error, failure));
         }
+        if (!before && !memory)
+                stage_release();
         databases_done(&event.databases);
         return r;
 }

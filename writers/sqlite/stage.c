@@ -7,8 +7,10 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
+#include <unistd.h>
 
 #include "sqlite/lists.h"
 
@@ -60,6 +62,42 @@ int stage_make(const char *folder) {
 void stage_clear(const char *folder) {
         (void)empty(folder);
         (void)rmdir(folder);
+}
+
+/* ---- one restoring process at a time ---- */
+
+static int claimed = -1; /* the folder, locked */
+
+/* state_dir itself is locked: nothing is left over, and the kernel releases it with the process */
+int stage_claim(const struct config *config, struct vss_error *reterr) {
+        uint64_t end = util_now_us() + (uint64_t)config->restore_wait_ms * 1000;
+        _cleanup_close_ int fd = -1;
+        int r;
+
+        if (claimed >= 0 || lists_make_folder(config->state) < 0)
+                return 0;
+        fd = open(config->state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                return 0;
+        while ((r = flock(fd, LOCK_EX | LOCK_NB)) < 0 && (errno == EWOULDBLOCK || errno == EINTR)) {
+                if (util_now_us() >= end)
+                        return util_fail(reterr, VSS_E_WRITERERROR_RETRYABLE,
+                                         "an earlier restore still works in '%s' after %u ms: wait "
+                                         "for its end, and restore again (restore_wait)",
+                                         config->state, config->restore_wait_ms);
+                (void)usleep(20000);
+        }
+        if (r == 0) {
+                claimed = fd;
+                fd = -1;
+        }
+        return 0;
+}
+
+void stage_release(void) {
+        if (claimed >= 0)
+                (void)close(claimed);
+        claimed = -1;
 }
 
 /* ---- another name ---- */

@@ -18,6 +18,17 @@ int stage_make(const char *folder);
 void stage_clear(const char *folder);
 
 /*
+ * stage_claim() - this process restores, and no other one of the same state_dir: one whose vssd was
+ * killed works on to the end of its event, and would clear what the next restore has put there.
+ * It is waited for, restore_wait at most. The claim stays until stage_release() or our end; where
+ * no folder can be locked there is none.
+ *
+ * Return: 0, VSS_E_WRITERERROR_RETRYABLE with words
+ */
+int stage_claim(const struct config *config, struct vss_error *reterr);
+void stage_release(void);
+
+/*
  * stage_publish() - a closed database gets its final name @to, which must be free, also in another
  * file system; then it lies there whole or not at all
  *
