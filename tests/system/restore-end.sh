@@ -38,7 +38,7 @@ for key, value in (a.split("=", 1) for a in sys.argv[2:]):
     assert ("" if got is None else str(got).lower() if isinstance(got, bool) else str(got)) == value, (key, got)
 P
 store=$D/store
-backup() { rm -rf "$store"; fill new; v 0 backup --to "$store" --all-components "$@"; rm -f "$log"; }
+backup() { rm -rf "$store"; fill new; v 0 backup --to "$store" --all-components; rm -f "$log"; }
 
 echo "-- paths leave out files of the set: the writer is not told ALL, what was asked for is there and stays (R-100)"
 writer; backup; fill old
