@@ -365,3 +365,27 @@ int members_content(struct members *members, const struct view_item *item, int f
         }
         return r;
 }
+
+/* ---- one file by its name ---- */
+
+int restore_copy_out(struct store *store, const struct chain *chain, const char *path, int fd,
+                     struct vss_error *reterr) {
+        const struct view_item *item;
+        struct members members;
+        struct view *view = NULL;
+        int r = members_init(&members, store, chain);
+
+        if (r < 0)
+                return vss_fail(reterr, r, "out of memory");
+        r = view_open(store, chain, path, &view, reterr);
+        if (r >= 0)
+                r = view_next_item(view, &item, reterr);
+        if (r == 0 ||
+            (r > 0 && (strcmp(item->path, path) != 0 || item->parts[0].record->kind != ENTRY_FILE)))
+                r = vss_fail(reterr, VSS_E_OBJECT_NOT_FOUND, "the backup has no file '%s'", path);
+        if (r > 0)
+                r = members_content(&members, item, fd, reterr);
+        view_close(view);
+        members_done(&members);
+        return r < 0 ? r : 0;
+}

@@ -207,8 +207,8 @@ int pending_add_in(struct pending_set *set, const char *staged, const char *dest
                 return vss_fail(reterr, E_INVALIDARG, "'%s' or '%s' is no absolute path", staged,
                                 destination);
         r = describe(set, staged, destination, &move, reterr);
-        if (r >= 0 && (!is_in(&move.parent, device, inode) ||
-                       !is_in(&move.staged_parent, device, inode)))
+        if (r >= 0 &&
+            (!is_in(&move.parent, device, inode) || !is_in(&move.staged_parent, device, inode)))
                 r = vss_fail(reterr, -ESTALE,
                              "'%s' cannot wait for a boot: its directory was moved, or is a link "
                              "or something else by now",

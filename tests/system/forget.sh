@@ -76,7 +76,7 @@ rm -r "gap/$(nth gap 2)"
 [ "$(image gap 3 state)" = good ] || fail "the differential needs only its full one"
 vssctl list backups --from gap >out
 grep -q "GAP: .* is missing; the newest before it that can be restored is" out || { cat out; fail "no word of the gap"; }
-expect 1 "the newest before it that can be restored is '$(nth gap 1)'" vssctl restore --from gap --set "$(nth gap 2)" --into nowhere
+expect 2 "the newest before it that can be restored is '$(nth gap 1)'" vssctl restore --from gap --set "$(nth gap 2)" --into nowhere
 mkdir c && echo 1 >c/f
 for spec in f f missing f; do
     "$TOOL" backup -K -t "$([ -d failed ] && echo incremental || echo full)" failed "/c=$SCRATCH/c:$spec" >/dev/null 2>&1 || true

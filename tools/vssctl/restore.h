@@ -29,7 +29,8 @@ struct restore_order {
 
 /* ---- restore-order.c: the command line; exit codes, after words ---- */
 
-/* @path: absolute; slashes at its end, as the shell completes a folder, are taken off. It is lent */
+/* @path: absolute; slashes at its end, as the shell completes a folder, are taken off. It is lent
+ */
 int restore_order_path(struct restore_order *order, char *path);
 int restore_order_target(struct restore_order *order, const char *given); /* "[FROM=]DIR" */
 int restore_order_roll_forward(struct restore_order *order, const char *given);
