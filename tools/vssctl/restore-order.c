@@ -195,7 +195,8 @@ static int make_into(struct restore_order *order) {
         if (!order->into_resolved)
                 return usage_error("--into '%s': %s", printable(order->into),
                                    strerror(r < 0 ? -r : errno));
-        if (access(order->into_resolved, W_OK) < 0)
+        /* once, and not for each file; a closed folder's owner is told by the engine */
+        if (access(order->into_resolved, W_OK) < 0 && errno != EACCES)
                 return usage_error("--into '%s': %s", printable(order->into), strerror(errno));
         order->into = order->into_resolved;
         return EXIT_OK;
