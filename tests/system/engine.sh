@@ -75,7 +75,7 @@ test_open_to_all() { # SEC-63: a folder that anybody may write to is not trusted
     "$TOOL" backup store-open /s="$SCRATCH/open" >/dev/null
     "$TOOL" restore store-open latest out-open >/dev/null; same open out-open/s
     "$TOOL" restore store-open latest out-open >said 2>&1 && fail "a folder that anybody may write to is trusted"
-    grep -q "the directory 's/all' may be written by everybody" said || fail "another folder is named: $(cat said)"
+    grep -q "the directory 'out-open/s/all' may be written by everybody" said || fail "another folder is named: $(cat said)"
     ok "folders open to all"
 }
 

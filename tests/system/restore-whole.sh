@@ -131,7 +131,7 @@ test_no_room_for_the_list() { # where it is written down what is done: nothing i
 test_read_only() {
     local fs=$1 t=$2
     old_tree "$t/t"; state "$t/t" >b; mount -o remount,ro "$t"
-    says 'Read-only file system' W_ store latest "$t"
+    says 'the file system is read-only' W_ store latest "$t"
     mount -o remount,rw "$t"; state "$t/t" | cmp -s - b || fail "$fs: changed"
     nothing_beside "$t"
     echo "ok $fs: read-only"
