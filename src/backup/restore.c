@@ -5,9 +5,9 @@
  * A file is made whole without a name, or beside its place under a name of chance, readable by
  * nobody else, and then linked or renamed: a reader sees the old one or the new one (SEC-64). Only
  * ranges on top of a file that is in place are written into it, after the archive was checked, and
- * into a clone where the file system can make one. A failed file is reported and the rest goes on.
- * What a restore that was killed left beside is removed by the next one that comes to the
- * directory.
+ * into a clone where the file system can make one. A failed file is reported and the rest goes on;
+ * of a whole request the first failure undoes everything (staging.c, commit.c). What a restore that
+ * was killed left beside is found by its list (recover.c), else by who comes to the directory.
  */
 #define _GNU_SOURCE
 #include <errno.h>
